@@ -1,0 +1,12 @@
+# Flags of every translation unit. IEEE arithmetic in the written order, so that every instruction
+# set gives the same bits; and no path of the build machine in the binary.
+add_library(halfword_warnings INTERFACE)
+target_compile_options(halfword_warnings INTERFACE
+  -Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion -Wno-psabi
+  -ffp-contract=off -fno-math-errno
+  -ffile-prefix-map=${CMAKE_SOURCE_DIR}=.)
+if(HALFWORD_SANITIZE)
+  target_compile_options(halfword_warnings INTERFACE
+    -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer -g)
+  target_link_options(halfword_warnings INTERFACE -fsanitize=address,undefined)
+endif()

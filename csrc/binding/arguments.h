@@ -1,0 +1,147 @@
+// Checks that ops share, each with its message.
+#pragma once
+
+#include <cmath>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "binding/boxed.h"
+#include "binding/check.h"
+#include "core/dtype.h"
+#include "core/layout.h"
+
+namespace halfword::binding {
+
+inline std::string dtype_name(int32_t dtype) {
+  const struct {
+    int32_t code;
+    const char* name;
+  } known[] = {{aoti_torch_dtype_float32(), "float32"},   {aoti_torch_dtype_float64(), "float64"},
+               {aoti_torch_dtype_bfloat16(), "bfloat16"}, {aoti_torch_dtype_float16(), "float16"},
+               {aoti_torch_dtype_bool(), "bool"},         {aoti_torch_dtype_uint8(), "uint8"},
+               {aoti_torch_dtype_int16(), "int16"},       {aoti_torch_dtype_int32(), "int32"},
+               {aoti_torch_dtype_int64(), "int64"}};
+  for (const auto& entry : known) {
+    if (entry.code == dtype) return entry.name;
+  }
+  return "dtype code " + std::to_string(dtype);
+}
+
+inline std::string shape_text(const Tensor& t) {
+  std::string text = "[";
+  for (int64_t d = 0; d < t.dim; ++d) text += (d ? ", " : "") + std::to_string(t.sizes[d]);
+  return text + "]";
+}
+
+// `name[i]` for an item of a list.
+inline std::string item_name(const char* name, size_t i) {
+  return std::string(name) + "[" + std::to_string(i) + "]";
+}
+
+inline std::optional<Dtype> as_dtype(int32_t code) {
+  static const int32_t float32 = aoti_torch_dtype_float32();
+  static const int32_t bfloat16 = aoti_torch_dtype_bfloat16();
+  static const int32_t float16 = aoti_torch_dtype_float16();
+  if (code == float32) return Dtype::kFloat32;
+  if (code == bfloat16) return Dtype::kBFloat16;
+  if (code == float16) return Dtype::kFloat16;
+  return std::nullopt;
+}
+
+class Arguments : public Checker {
+ public:
+  using Checker::Checker;
+
+  void on_cpu(const Tensor& t, const char* name, size_t i) const {
+    static const int32_t cpu = aoti_torch_device_type_cpu();
+    if (t.device_type != cpu) {
+      value_error(item_name(name, i), " must be on the CPU, where the list's other tensors are; ",
+                  "got a tensor on another device");
+    }
+  }
+
+  Dtype floating(const Tensor& t, const char* name, size_t i) const {
+    const std::optional<Dtype> dtype = as_dtype(t.dtype);
+    if (!dtype) {
+      type_error(item_name(name, i), " must be float32, bfloat16 or float16; got ",
+                 dtype_name(t.dtype));
+    }
+    return *dtype;
+  }
+
+  void has_dtype(const Tensor& t, const char* name, size_t i, int32_t dtype) const {
+    if (t.dtype != dtype) {
+      type_error(item_name(name, i), " must be ", dtype_name(dtype), "; got ", dtype_name(t.dtype));
+    }
+  }
+
+  void same_length(const TensorList& list, const char* name, const TensorList& model,
+                   const char* model_name) const {
+    if (list.size() != model.size()) {
+      value_error(name, " must have as many tensors as ", model_name, " (", model.size(), "); got ",
+                  list.size());
+    }
+  }
+
+  void same_shape(const Tensor& t, const char* name, const Tensor& model, const char* model_name,
+                  size_t i) const {
+    bool same = t.dim == model.dim;
+    for (int64_t d = 0; same && d < t.dim; ++d) same = t.sizes[d] == model.sizes[d];
+    if (!same) {
+      value_error(item_name(name, i), " must have the shape of ", item_name(model_name, i), ", ",
+                  shape_text(model), "; got ", shape_text(t));
+    }
+  }
+
+  void writable(const Tensor& t, const char* name, size_t i) const {
+    if (may_overlap_itself(t.sizes, t.strides, t.dim)) {
+      value_error(item_name(name, i), " must not overlap itself in memory, because it is written; ",
+                  "got an expanded or overlapping view");
+    }
+  }
+
+  // A scalar that the device reads or writes.
+  void one_element(const Tensor& t, const char* name, int32_t dtype) const {
+    static const int32_t cpu = aoti_torch_device_type_cpu();
+    if (t.device_type != cpu) value_error(name, " must be on the CPU; got another device");
+    if (t.dtype != dtype) {
+      type_error(name, " must be ", dtype_name(dtype), "; got ", dtype_name(t.dtype));
+    }
+    if (t.numel != 1) value_error(name, " must have one element; got ", t.numel);
+  }
+
+  const float* optional_float(const std::optional<Tensor>& t, const char* name) const {
+    if (!t) return nullptr;
+    one_element(*t, name, aoti_torch_dtype_float32());
+    return static_cast<const float*>(t->data);
+  }
+};
+
+// Strides of tensors of one shape as a layout to walk, or null where all are dense in one order.
+// A null tensor takes the strides of the first.
+inline std::unique_ptr<Layout> common_layout(const std::vector<const Tensor*>& tensors) {
+  const Tensor& first = *tensors.front();
+  const std::vector<int64_t> sizes(first.sizes, first.sizes + first.dim);
+  std::vector<std::vector<int64_t>> strides;
+  strides.reserve(tensors.size());
+  for (const Tensor* t : tensors) {
+    const Tensor& source = t ? *t : first;
+    strides.emplace_back(source.strides, source.strides + source.dim);
+  }
+  auto layout = std::make_unique<Layout>(coalesce(sizes, std::move(strides)));
+  return layout->is_flat() ? nullptr : std::move(layout);
+}
+
+// True for the layout that torch.empty makes: the common case, told without an allocation.
+inline bool is_contiguous(const Tensor& t) {
+  int64_t expected = 1;
+  for (int64_t d = t.dim - 1; d >= 0; --d) {
+    if (t.sizes[d] != 1 && t.strides[d] != expected) return false;
+    expected *= t.sizes[d];
+  }
+  return true;
+}
+
+}  // namespace halfword::binding

@@ -1,0 +1,73 @@
+// Element types, and how 16-bit floats are rounded to and read from FP32.
+//
+// The conversions are written over a vector type F and its words (see cpu/simd_portable.h for the
+// vocabulary), so that they stand here once for every instruction set.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "core/host_device.h"
+
+namespace halfword {
+
+enum class Dtype : int32_t { kFloat32, kBFloat16, kFloat16 };
+
+constexpr size_t element_size(Dtype dtype) { return dtype == Dtype::kFloat32 ? 4 : 2; }
+
+constexpr uint32_t kFloat32Infinity = 0x7f800000u;
+constexpr uint32_t kFloat32Magnitude = 0x7fffffffu;
+
+// Magnitude bits at and above which a value of this type is inf or NaN.
+constexpr uint32_t infinity_bits(Dtype dtype) {
+  switch (dtype) {
+    case Dtype::kFloat32: return kFloat32Infinity;
+    case Dtype::kBFloat16: return 0x7f80u;
+    case Dtype::kFloat16: return 0x7c00u;
+  }
+  return 0;
+}
+
+// bfloat16 bits of x, rounded to nearest even. NaN stays NaN.
+template <class F>
+HALFWORD_INLINE auto bfloat16_nearest(F x) {
+  const auto word = bits(x);
+  const auto odd = (word >> 16) & 1u;
+  const auto rounded = (word + 0x7fffu + odd) >> 16;
+  const auto quiet_nan = (word >> 16) | 0x40u;
+  return select(is_nan(x), quiet_nan, rounded);
+}
+
+// bfloat16 bits of x, rounded up with the probability that the cut-off bits stand for: `random` is
+// uniform in [0, 2^16). A value that bfloat16 holds is unchanged. Inf and NaN stay.
+template <class F, class U>
+HALFWORD_INLINE auto bfloat16_stochastic(F x, U random) {
+  const auto word = bits(x);
+  return select(is_finite(x), (word + random) >> 16, bfloat16_nearest(x));
+}
+
+// An FP32 value as a bfloat16 and a 16-bit remainder that together are exactly that value:
+//
+//   word = (high << 16) + sign_extend(low)
+//
+// so `high` is word rounded to nearest with ties away from zero, and `low` what that rounding cut.
+// NaN becomes the quiet NaN, whose remainder is 0: adding the half could carry it into zero.
+template <class U>
+struct SplitWord {
+  U high;  // bfloat16 bits
+  U low;   // 16 bits
+};
+
+template <class F>
+HALFWORD_INLINE auto split_word(F x) {
+  using U = decltype(bits(x));
+  const U word = select(is_nan(x), U(0x7fc00000u), bits(x));
+  return SplitWord<U>{(word + 0x8000u) >> 16, word & 0xffffu};
+}
+
+template <class F, class U>
+HALFWORD_INLINE F join_word(U high, U sign_extended_low) {
+  return from_bits<F>((high << 16) + sign_extended_low);
+}
+
+}  // namespace halfword

@@ -1,0 +1,32 @@
+// Add a list of gradients to FP32 main gradients.
+//
+//   main = fma(alpha, grad, main)
+//
+// Identical bits on every backend. Bytes moved per element of a 16-bit gradient: 6 read, 4 written.
+#pragma once
+
+#include <cstdint>
+
+#include "core/dtype.h"
+#include "core/layout.h"
+#include "core/parallel.h"
+
+namespace halfword {
+
+struct AccumulateGradsTensors {
+  float* main;
+  const void* grad;  // dtype, shape of main
+  int64_t numel;
+  Dtype dtype;
+  const Layout* layout;  // strides of main, grad; null when both are dense in the same order
+};
+
+struct AccumulateGradsParams {
+  const AccumulateGradsTensors* tensors;
+  int64_t count;
+  float alpha;
+};
+
+void accumulate_grads_cpu(const AccumulateGradsParams& params, ParallelFor parallel);
+
+}  // namespace halfword

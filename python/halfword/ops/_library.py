@@ -1,0 +1,43 @@
+"""The one Library object, and how an op is defined and called."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+_LIBRARY = torch.library.Library("halfword", "FRAGMENT")
+
+_ERRORS: dict[str, type[Exception]] = {"TypeError": TypeError, "ValueError": ValueError}
+_ERROR = re.compile(r"(TypeError|ValueError): (.*)")
+
+
+def define(schema: str, fake: Callable[..., Any]) -> Any:
+    """Define an op of ours from its schema and the function that stands in for it under tracing."""
+    name = schema.split("(", 1)[0]
+    _LIBRARY.define(schema, tags=(torch.Tag.pt2_compliant_tag,))
+    torch.library.register_fake(f"halfword::{name}", fake, lib=_LIBRARY)
+    return getattr(torch.ops.halfword, name).default
+
+
+def call(op: Any, *args: Any) -> Any:
+    """Call an op; an error that its checks report is raised as the class that they name."""
+    if torch.compiler.is_compiling():
+        return op(*args)
+    try:
+        return op(*args)
+    except RuntimeError as error:
+        match = _ERROR.match(str(error))
+        if match is None:
+            raise
+        kind, message = match.groups()
+    raise _ERRORS[kind](message)
+
+
+def mark_written(*lists: list[torch.Tensor]) -> None:
+    """Tell autograd that a kernel has written these, so that a stale saved tensor is an error."""
+    if torch.compiler.is_compiling():
+        return  # the schema says it
+    for tensors in lists:
+        if tensors:
+            torch.autograd.graph.increment_version(tensors)

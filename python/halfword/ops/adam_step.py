@@ -1,0 +1,99 @@
+"""One fused Adam step over a list of parameters."""
+
+from collections.abc import Sequence
+
+from torch import Tensor
+
+from ._library import call, define, mark_written
+
+_OP = define(
+    "adam_step(Tensor(a!)[] params, Tensor[] grads, Tensor(b!)[] exp_avgs, "
+    "Tensor(c!)[] exp_avg_sqs, Tensor(d!)[] max_exp_avg_sqs, Tensor(e!)[] masters, Tensor[] masks, "
+    "Tensor(f!)[] step, Tensor? lr_tensor, Tensor? inv_scale, Tensor? found_inf, "
+    "Tensor? clip_coef, float lr, float beta1, float beta2, float eps, float weight_decay, "
+    "bool decoupled, bool maximize, bool bias_correction, bool stochastic_params, int seed, "
+    "int[] streams) -> ()",
+    fake=lambda *args: None,
+)
+
+
+def adam_step(
+    params: Sequence[Tensor],
+    grads: Sequence[Tensor],
+    exp_avgs: Sequence[Tensor],
+    exp_avg_sqs: Sequence[Tensor],
+    *,
+    max_exp_avg_sqs: Sequence[Tensor] | None = None,
+    masters: Sequence[Tensor] | None = None,
+    masks: Sequence[Tensor] | None = None,
+    step: Sequence[Tensor],
+    lr: float | Tensor,
+    betas: tuple[float, float] = (0.9, 0.999),
+    eps: float = 1e-8,
+    weight_decay: float = 0.0,
+    decoupled: bool = True,
+    maximize: bool = False,
+    bias_correction: bool = True,
+    inv_scale: Tensor | None = None,
+    found_inf: Tensor | None = None,
+    clip_coef: Tensor | None = None,
+    stochastic_params: bool = False,
+    seed: int = 0,
+    streams: Sequence[int] | None = None,
+) -> None:
+    """Unscale, clip and apply one Adam or AdamW step to a list of parameters, in one pass.
+
+    For every element, in FP32: ``g = grad * inv_scale * clip_coef``, negated if ``maximize``;
+    ``p -= lr * weight_decay * p`` if ``decoupled`` (AdamW), else ``g += weight_decay * p`` (L2);
+    ``m = fma(beta1, m, fma(-beta1, g, g))``; ``v = fma(beta2, v, fma(-beta2, g * g, g * g))``;
+    ``p -= lr / bias1 * m / (sqrt(v) / sqrt(bias2) + eps)``, with ``bias = 1 - beta ** step``.
+
+    If ``found_inf`` is not 0, nothing is written: not weights, moments or step counters.
+
+    Args:
+        params: float32, bfloat16 or float16 tensors of any strides, updated in place.
+        grads: as many, of the same shapes; any of the three dtypes, whatever the parameter's.
+        exp_avgs, exp_avg_sqs: the moments; float32, or bfloat16 (then rounded stochastically).
+        max_exp_avg_sqs: as ``exp_avg_sqs``, for amsgrad; ``None`` for no amsgrad.
+        masters: what makes a 16-bit parameter FP32: float32 tensors, or, for bfloat16 parameters,
+            int16 remainders (see :func:`halfword.ops.split_master`); a tensor without elements for
+            a float32 parameter. ``None``: parameters are updated themselves.
+        masks: bool tensors of the parameters' shapes; where False, the parameter, its master and
+            its moments become exactly 0. ``None`` for no masks.
+        step: the step counters, float32, one element each: one a parameter, or one for all.
+            Incremented first.
+        lr: learning rate; a number, or a float32 or float64 tensor of one element that the kernel
+            reads.
+        betas, eps, weight_decay: as in :class:`torch.optim.AdamW`.
+        inv_scale: 1 / loss scale, float32, one element; ``None`` for 1.
+        found_inf: float32, one element; ``None`` for 0.
+        clip_coef: a factor on the unscaled gradient, float32, one element; ``None`` for 1.
+        stochastic_params: round bfloat16 parameters that have no master stochastically.
+        seed: of the random bits, with the step and the element.
+        streams: a number below 2^30 for each parameter that sets its random bits apart; ``None``:
+            its place in the list.
+
+    Raises:
+        TypeError: a dtype is not one of the above.
+        ValueError: lengths, shapes or devices differ, a number is out of its range, or a tensor
+            that is written overlaps itself in memory.
+
+    Numerics: the order of operations above, hyper-parameters rounded to FP32 once, bias corrections
+        in double. The same bits on every instruction set and device, for any layout, alignment and
+        number of threads. A parameter that has a master is its rounding to nearest even.
+    Gradient: none.
+    Moves: 14 bytes read and 14 written an element, for 16-bit parameters and gradients with FP32
+        moments and masters; 12 and 12 less 2 written and read each with remainders.
+    Source: Kingma and Ba, ICLR 2015; Loshchilov and Hutter, "Decoupled weight decay", ICLR 2019;
+        Reddi et al., "On the convergence of Adam and beyond", ICLR 2018 (amsgrad).
+    """
+    lists = [list(tensors or ()) for tensors in (params, grads, exp_avgs, exp_avg_sqs)]
+    optional = [list(tensors or ()) for tensors in (max_exp_avg_sqs, masters, masks)]
+    lr_tensor = lr if isinstance(lr, Tensor) else None
+    call(
+        _OP, *lists, *optional, list(step), lr_tensor, inv_scale, found_inf, clip_coef,
+        0.0 if lr_tensor is not None else lr, *betas, eps, weight_decay, decoupled, maximize,
+        bias_correction, stochastic_params, seed, list(streams or ()),
+    )  # fmt: skip
+    params_list, _, *moments = lists
+    mark_written(params_list, *moments, *optional[:2], list(step))
