@@ -7,7 +7,7 @@
 has the kernels as low-level calls. ``python -m halfword doctor`` tells whether all is well.
 """
 
-from . import _load, ops
+from . import _load, ops, optim  # isort: skip  (_load first)
 from ._version import __version__
 
-__all__ = ["__version__", "ops"]
+__all__ = ["__version__", "ops", "optim"]

@@ -56,7 +56,7 @@ def adam_step(
         exp_avgs, exp_avg_sqs: the moments; float32, or bfloat16 (then rounded stochastically).
         max_exp_avg_sqs: as ``exp_avg_sqs``, for amsgrad; ``None`` for no amsgrad.
         masters: what makes a 16-bit parameter FP32: float32 tensors, or, for bfloat16 parameters,
-            int16 remainders (see :func:`halfword.ops.split_master`); a tensor without elements for
+            int16 remainders (see :func:`halfword.optim.split_master`); a tensor without elements for
             a float32 parameter. ``None``: parameters are updated themselves.
         masks: bool tensors of the parameters' shapes; where False, the parameter, its master and
             its moments become exactly 0. ``None`` for no masks.
