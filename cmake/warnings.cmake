@@ -1,9 +1,10 @@
 # Flags of every translation unit. IEEE arithmetic in the written order, so that every instruction
-# set gives the same bits; and no path of the build machine in the binary.
+# set gives the same bits; memory of one element type read as words of another, which tensors are;
+# and no path of the build machine in the binary.
 add_library(halfword_warnings INTERFACE)
 target_compile_options(halfword_warnings INTERFACE
   -Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion -Wno-psabi
-  -ffp-contract=off -fno-math-errno
+  -ffp-contract=off -fno-math-errno -fno-strict-aliasing
   -ffile-prefix-map=${CMAKE_SOURCE_DIR}=.)
 if(HALFWORD_SANITIZE)
   target_compile_options(halfword_warnings INTERFACE

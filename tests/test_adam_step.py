@@ -184,7 +184,7 @@ def test_many_steps_stay_within_rounding_of_the_formula_in_double(device):
     problem = make(size, WEIGHTS[0])
     problem.m.zero_(), problem.v.zero_(), problem.step.zero_()
     p, m, v = problem.p32.double(), torch.zeros(size).double(), torch.zeros(size).double()
-    hyper = Hyper(lr=0.05)
+    hyper = Hyper(lr=0.05, beta2=0.999)
     for t in range(1, steps + 1):
         g = torch.randn(size)
         problem.grad = g

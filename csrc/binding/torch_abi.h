@@ -46,9 +46,12 @@ int32_t aoti_torch_dtype_bfloat16();
 int32_t aoti_torch_dtype_float16();
 int32_t aoti_torch_dtype_bool();
 int32_t aoti_torch_dtype_uint8();
+int32_t aoti_torch_dtype_int8();
 int32_t aoti_torch_dtype_int16();
 int32_t aoti_torch_dtype_int32();
 int32_t aoti_torch_dtype_int64();
+int32_t aoti_torch_dtype_complex64();
+int32_t aoti_torch_dtype_complex128();
 
 // Lists.
 AOTITorchError torch_list_size(StableListHandle list, size_t* result);

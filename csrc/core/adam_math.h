@@ -45,19 +45,21 @@ HALFWORD_INLINE double beta_power(double beta, uint32_t t) {
   return result;
 }
 
-// The coefficients of step t = 1, 2, ...; computed in double, each rounded once.
+// The coefficients of step t = 1, 2, ...; computed in double, each rounded once. The biases are those
+// of the betas that the moments use, which are FP32: with 0.999 itself, a relative 1.3e-5 of the
+// second moment would stay uncorrected in the first steps.
 // `root` is the IEEE double square root of the backend.
 template <class Root>
 HALFWORD_INLINE AdamCoefficients adam_coefficients(const AdamHyper& hyper, uint32_t t,
                                                    float inv_scale, float clip, Root root) {
-  const double bias1 = hyper.bias_correction ? 1.0 - beta_power(hyper.beta1, t) : 1.0;
-  const double bias2 = hyper.bias_correction ? 1.0 - beta_power(hyper.beta2, t) : 1.0;
-  const double decay = hyper.decoupled ? hyper.lr * hyper.weight_decay : hyper.weight_decay;
   AdamCoefficients c;
   c.inv_scale = inv_scale;
   c.clip = clip;
   c.beta1 = static_cast<float>(hyper.beta1);
   c.beta2 = static_cast<float>(hyper.beta2);
+  const double bias1 = hyper.bias_correction ? 1.0 - beta_power(c.beta1, t) : 1.0;
+  const double bias2 = hyper.bias_correction ? 1.0 - beta_power(c.beta2, t) : 1.0;
+  const double decay = hyper.decoupled ? hyper.lr * hyper.weight_decay : hyper.weight_decay;
   c.eps = static_cast<float>(hyper.eps);
   c.decay = static_cast<float>(decay);
   c.step_size = static_cast<float>(hyper.lr / bias1);

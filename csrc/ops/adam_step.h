@@ -9,8 +9,8 @@
 //   v = fma(beta2, v, fma(-beta2, g * g, g * g))
 //   p -= (lr / bias1) * m / (sqrt(v) / sqrt(bias2) + eps)
 //
-// with bias = 1 - beta^t (or 1), t the tensor's step counter after it was incremented, computed in
-// double and rounded once; with amsgrad, max_exp_avg_sq = max(max_exp_avg_sq, v) stands in for v in
+// with bias = 1 - beta^t (or 1), t the tensor's step counter after it was incremented and beta as
+// FP32 holds it, computed in double and rounded once; with amsgrad, max_exp_avg_sq = max(max_exp_avg_sq, v) stands in for v in
 // the last line. p is the master where there is one; the parameter is then p rounded.
 //
 // If found_inf is there and not 0, nothing at all is written. Where a mask is 0, the parameter, its

@@ -32,9 +32,9 @@ def adam_update(
     def number(x: float) -> Tensor:
         return torch.tensor(x, dtype=torch.float64).float()
 
-    bias1 = 1 - hyper.beta1**t if hyper.bias_correction else 1.0
-    bias2 = 1 - hyper.beta2**t if hyper.bias_correction else 1.0
     b1, b2 = number(hyper.beta1), number(hyper.beta2)
+    bias1 = 1 - b1.item() ** t if hyper.bias_correction else 1.0
+    bias2 = 1 - b2.item() ** t if hyper.bias_correction else 1.0
     g = g * number(hyper.inv_scale) * number(hyper.clip)
     if hyper.maximize:
         g = -g

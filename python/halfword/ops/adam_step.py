@@ -79,7 +79,7 @@ def adam_step(
             that is written overlaps itself in memory.
 
     Numerics: the order of operations above, hyper-parameters rounded to FP32 once, bias corrections
-        in double. The same bits on every instruction set and device, for any layout, alignment and
+        in double from the rounded betas. The same bits on every instruction set and device, for any layout, alignment and
         number of threads. A parameter that has a master is its rounding to nearest even.
     Gradient: none.
     Moves: 14 bytes read and 14 written an element, for 16-bit parameters and gradients with FP32
