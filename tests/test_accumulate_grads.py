@@ -61,16 +61,48 @@ def test_opcheck_passes_and_compile_keeps_the_mutation():
 
 
 BAD = [
-    (([torch.ones(2)], []), {}, ValueError, r"grads must have as many tensors as main_grads \(1\); got 0"),
-    (([torch.ones(2).half()], [torch.ones(2)]), {}, TypeError, r"main_grads\[0\] must be float32; got float16"),
-    (([torch.ones(2)], [torch.ones(2).double()]), {}, TypeError, r"grads\[0\] must be .* got float64"),
-    (([torch.ones(2)], [torch.ones(3)]), {}, ValueError, r"grads\[0\] must have the shape of main_grads\[0\]"),
-    (([torch.ones(1).expand(2)], [torch.ones(2)]), {}, ValueError, r"main_grads\[0\] must not overlap"),
-    (([torch.ones(2)], [torch.ones(2)]), {"alpha": float("nan")}, ValueError, "alpha must be finite"),
-]  # fmt: skip
+    (
+        ([torch.ones(2)], []),
+        {},
+        ValueError,
+        r"grads must have as many tensors as main_grads \(1\); got 0",
+    ),
+    (
+        ([torch.ones(2).half()], [torch.ones(2)]),
+        {},
+        TypeError,
+        r"main_grads\[0\] must be float32; got float16",
+    ),
+    (
+        ([torch.ones(2)], [torch.ones(2).double()]),
+        {},
+        TypeError,
+        r"grads\[0\] must be .* got float64",
+    ),
+    (
+        ([torch.ones(2)], [torch.ones(3)]),
+        {},
+        ValueError,
+        r"grads\[0\] must have the shape of main_grads\[0\]",
+    ),
+    (
+        ([torch.ones(1).expand(2)], [torch.ones(2)]),
+        {},
+        ValueError,
+        r"main_grads\[0\] must not overlap",
+    ),
+    (
+        ([torch.ones(2)], [torch.ones(2)]),
+        {"alpha": float("nan")},
+        ValueError,
+        "alpha must be finite",
+    ),
+]
 
 
-@pytest.mark.parametrize(("arguments", "options", "error", "message"), BAD, ids=[b[3][:30] for b in BAD])
+@pytest.mark.parametrize(
+    ("arguments", "options", "error", "message"), BAD, ids=[b[3][:30] for b in BAD]
+)
 def test_bad_input_is_named_and_changes_nothing(arguments, options, error, message):
     with pytest.raises(error, match="accumulate_grads: " + message):
         ops.accumulate_grads(*arguments, **options)

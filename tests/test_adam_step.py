@@ -148,7 +148,9 @@ OPTIONS = [
 
 
 @pytest.mark.parametrize("moment", MOMENTS, ids=names)
-@pytest.mark.parametrize("options", OPTIONS, ids=lambda o: "-".join(f"{k}={v}" for k, v in o.items()))
+@pytest.mark.parametrize(
+    "options", OPTIONS, ids=lambda o: "-".join(f"{k}={v}" for k, v in o.items())
+)
 def test_every_option_matches_the_reference_bit_for_bit(device, options, moment):
     check(make((7, 19), WEIGHTS[4], F16, moment), replace(Hyper(), **options))
 
@@ -401,7 +403,6 @@ def test_non_finite_gradients_reach_the_weights_where_nobody_checks(device):
 
 
 def test_opcheck_passes_and_compile_keeps_the_mutation():
-    problem = make((7, 19), WEIGHTS[4], F16)
 
     def lists():
         torch.manual_seed(3)
@@ -421,11 +422,16 @@ def test_opcheck_passes_and_compile_keeps_the_mutation():
     compiled = torch.compile(step, fullgraph=True)
     ours, theirs = make((7, 19), WEIGHTS[4], F16), None
     torch.manual_seed(0)
-    problem, theirs = ours, [t.clone() for t in (ours.param, ours.m, ours.v, ours.master, ours.step)]
+    problem, theirs = (
+        ours,
+        [t.clone() for t in (ours.param, ours.m, ours.v, ours.master, ours.step)],
+    )
     out = compiled(problem.param, problem.grad, problem.m, problem.v, problem.master, problem.step)
     param, m, v, master, count = theirs
     assert_same_bits(out, step(param, problem.grad, m, v, master, count))
-    for got, wanted in zip((problem.param, problem.m, problem.master), (param, m, master), strict=True):
+    for got, wanted in zip(
+        (problem.param, problem.m, problem.master), (param, m, master), strict=True
+    ):
         assert_same_bits(got, wanted)
 
 
@@ -466,24 +472,51 @@ def option(**options):
 
 
 BAD = [
-    (lambda a: a["grads"].pop(), ValueError, r"grads must have as many tensors as params \(2\); got 1"),
+    (
+        lambda a: a["grads"].pop(),
+        ValueError,
+        r"grads must have as many tensors as params \(2\); got 1",
+    ),
     (lambda a: a["step"].extend(a["step"]), ValueError, r"step must have as many .*\(2\); got 4"),
     (option(masters=[torch.zeros(0)]), ValueError, r"masters must have as many .*; got 1"),
     (option(streams=[1]), ValueError, r"streams must have as many numbers as params \(2\); got 1"),
-    (item("params", torch.ones(4, dtype=torch.int32)), TypeError,
-     r"params\[1\] must be float32, bfloat16 or float16; got int32"),
-    (item("params", torch.ones(4, dtype=torch.complex64)), TypeError, r"params\[1\] must be float32"),
+    (
+        item("params", torch.ones(4, dtype=torch.int32)),
+        TypeError,
+        r"params\[1\] must be float32, bfloat16 or float16; got int32",
+    ),
+    (
+        item("params", torch.ones(4, dtype=torch.complex64)),
+        TypeError,
+        r"params\[1\] must be float32",
+    ),
     (item("params", torch.ones(1).expand(4)), ValueError, r"params\[1\] must not overlap itself"),
-    (item("grads", torch.ones(5)), ValueError,
-     r"grads\[1\] must have the shape of params\[1\], \[4\]; got \[5\]"),
+    (
+        item("grads", torch.ones(5)),
+        ValueError,
+        r"grads\[1\] must have the shape of params\[1\], \[4\]; got \[5\]",
+    ),
     (item("grads", torch.ones(4, dtype=torch.float64)), TypeError, r"grads\[1\] must be .*float64"),
-    (item("exp_avgs", torch.zeros(4, dtype=F16)), TypeError,
-     r"exp_avgs\[1\] must be float32 or bfloat16; got float16"),
-    (item("exp_avg_sqs", torch.zeros(4, dtype=BF16)), TypeError,
-     r"exp_avg_sqs\[1\] must have the dtype of exp_avgs\[1\]; got bfloat16"),
-    (option(masters=[torch.zeros(4), torch.zeros(4)]), ValueError,
-     r"masters\[0\] must have no elements, because params\[0\] is float32"),
-    (option(masks=[torch.ones(4), torch.ones(4)]), TypeError, r"masks\[0\] must be bool; got float32"),
+    (
+        item("exp_avgs", torch.zeros(4, dtype=F16)),
+        TypeError,
+        r"exp_avgs\[1\] must be float32 or bfloat16; got float16",
+    ),
+    (
+        item("exp_avg_sqs", torch.zeros(4, dtype=BF16)),
+        TypeError,
+        r"exp_avg_sqs\[1\] must have the dtype of exp_avgs\[1\]; got bfloat16",
+    ),
+    (
+        option(masters=[torch.zeros(4), torch.zeros(4)]),
+        ValueError,
+        r"masters\[0\] must have no elements, because params\[0\] is float32",
+    ),
+    (
+        option(masks=[torch.ones(4), torch.ones(4)]),
+        TypeError,
+        r"masks\[0\] must be bool; got float32",
+    ),
     (item("step", torch.zeros(2)), ValueError, r"step\[1\] must have one element; got 2"),
     (item("step", torch.tensor(-1.0)), ValueError, r"step\[1\] must be in \[0, 2\^24\); got -1"),
     (item("step", torch.tensor(float("nan"))), ValueError, r"step\[1\] must be in"),
@@ -494,11 +527,18 @@ BAD = [
     (option(betas=(1.0, 0.9)), ValueError, r"beta1 must be in \[0, 1\); got 1"),
     (option(betas=(0.9, -0.1)), ValueError, r"beta2 must be in \[0, 1\); got -0.1"),
     (option(eps=-1e-8), ValueError, r"eps must be finite and >= 0"),
-    (option(weight_decay=float("inf")), ValueError, r"weight_decay must be finite and >= 0; got inf"),
-    (option(inv_scale=torch.tensor(1.0, dtype=torch.float64)), TypeError,
-     r"inv_scale must be float32; got float64"),
+    (
+        option(weight_decay=float("inf")),
+        ValueError,
+        r"weight_decay must be finite and >= 0; got inf",
+    ),
+    (
+        option(inv_scale=torch.tensor(1.0, dtype=torch.float64)),
+        TypeError,
+        r"inv_scale must be float32; got float64",
+    ),
     (option(found_inf=torch.zeros(2)), ValueError, r"found_inf must have one element; got 2"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("change", "error", "message"), BAD, ids=[b[2][:40] for b in BAD])

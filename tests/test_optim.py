@@ -118,10 +118,13 @@ def test_loads_the_state_of_apex_fused_adam():
     reference = AdamW(model.parameters(), lr=0.01)
     train(model, reference, 3)
     state = reference.state_dict()
-    group = {k: state["param_groups"][0][k] for k in ("lr", "betas", "eps", "weight_decay", "params")}
+    group = {
+        k: state["param_groups"][0][k] for k in ("lr", "betas", "eps", "weight_decay", "params")
+    }
     apex = {
         "state": {
-            i: {k: s[k].clone() for k in ("exp_avg", "exp_avg_sq")} for i, s in state["state"].items()
+            i: {k: s[k].clone() for k in ("exp_avg", "exp_avg_sq")}
+            for i, s in state["state"].items()
         },
         "param_groups": [{**group, "bias_correction": True, "step": 3}],
     }
@@ -157,7 +160,9 @@ KINDS = [
 ]
 
 
-@pytest.mark.parametrize("kind", KINDS, ids=lambda k: "-".join(f"{a}={names(b)}" for a, b in k.items()))
+@pytest.mark.parametrize(
+    "kind", KINDS, ids=lambda k: "-".join(f"{a}={names(b)}" for a, b in k.items())
+)
 @pytest.mark.parametrize("via", ["state_dict", "file", "pickle", "deepcopy"])
 def test_a_resumed_run_repeats_the_bits(kind, via):
     one = make_model(BF16)
@@ -175,7 +180,9 @@ def test_a_resumed_run_repeats_the_bits(kind, via):
         resumed.load_state_dict(state)
     else:
         both = (one, optimizer)
-        two, resumed = copy.deepcopy(both) if via == "deepcopy" else pickle.loads(pickle.dumps(both))
+        two, resumed = (
+            copy.deepcopy(both) if via == "deepcopy" else pickle.loads(pickle.dumps(both))
+        )
     train(one, optimizer, 4, first=4), train(two, resumed, 4, first=4)
     for p, q in zip(weights(one), weights(two), strict=True):
         assert_same_bits(q, p)
@@ -216,10 +223,10 @@ def test_torchs_state_of_a_16_bit_model_gets_masters_and_fp32_moments():
     two.load_state_dict(one.state_dict())
     ours = AdamW(two.parameters(), master_weights=True)
     ours.load_state_dict(rival.state_dict())
-    for p, values in ours.state.items():
-        assert_same_bits(values["master_param"], p.detach().float())
-        assert_same_bits(values["exp_avg"], rival.state[list(one.parameters())[0]]["exp_avg"].float()
-                         if p is two[0].weight else values["exp_avg"])  # fmt: skip
+    for p, q in zip(one.parameters(), two.parameters(), strict=True):
+        values = ours.state[q]
+        assert_same_bits(values["master_param"], q.detach().float())
+        assert_same_bits(values["exp_avg"], rival.state[p]["exp_avg"].float())
         assert values["step"].item() == 3
 
 
@@ -451,7 +458,7 @@ def test_bad_masks_are_named():
     optimizer = AdamW(model.parameters())
     with pytest.raises(ValueError, match="set_mask: param must be a parameter of this optimizer"):
         optimizer.set_mask(torch.ones(1), None)
-    with pytest.raises(TypeError, match="set_mask: mask must be bool; got torch.float32"):
+    with pytest.raises(TypeError, match=r"set_mask: mask must be bool; got torch\.float32"):
         optimizer.set_mask(model[0].bias, torch.ones(33))
     with pytest.raises(ValueError, match=r"set_mask: mask must have the parameter's shape, \[33\]"):
         optimizer.set_mask(model[0].bias, torch.ones(2, dtype=torch.bool))
@@ -477,12 +484,22 @@ def test_a_parameter_moved_or_replaced_between_steps_is_seen():
 def test_sparse_gradients_are_an_error_that_changes_nothing():
     embedding = nn.Embedding(10, 3, sparse=True)
     dense = nn.Parameter(torch.ones(3))
-    optimizer = AdamW([dense, embedding.weight], lr=0.1)
+    optimizer = AdamW([{"params": [dense]}, {"params": [embedding.weight]}], lr=0.1)
     (embedding(torch.tensor([1, 2])) * dense).sum().backward()
     with pytest.raises(RuntimeError, match="AdamW: gradients must be dense; got a sparse gradient"):
         optimizer.step()
     assert (dense == 1).all()
     assert not optimizer.state
+
+
+def test_an_option_that_went_bad_stops_the_step_before_any_group():
+    one, two = nn.Parameter(torch.ones(3)), nn.Parameter(torch.ones(3))
+    optimizer = AdamW([{"params": [one]}, {"params": [two]}], lr=0.1)
+    one.grad = two.grad = torch.ones(3)
+    optimizer.param_groups[1]["lr"] = float("nan")
+    with pytest.raises(ValueError, match="AdamW: lr must be finite and >= 0; got nan"):
+        optimizer.step()
+    assert (one == 1).all()
 
 
 BAD = [
@@ -558,11 +575,23 @@ def broken_states():
         state["param_groups"][0]["params"].pop()
 
     return [
-        (changed(lambda s: {"model": s}), TypeError, "must be a dict with 'state' and 'param_groups'"),
-        (copy.deepcopy(optimizer.state), TypeError, "must be a dict with 'state' and 'param_groups'"),
+        (
+            changed(lambda s: {"model": s}),
+            TypeError,
+            "must be a dict with 'state' and 'param_groups'",
+        ),
+        (
+            copy.deepcopy(optimizer.state),
+            TypeError,
+            "must be a dict with 'state' and 'param_groups'",
+        ),
         (changed(drop), ValueError, r"state\[1\] must have 'exp_avg_sq'; it is missing"),
         (changed(reshape), ValueError, r"state\[2\]\['exp_avg'\] must have the shape .* got \[3\]"),
-        (changed(integers), TypeError, r"state\[0\]\['exp_avg'\] must be torch.float32; got torch.int64"),
+        (
+            changed(integers),
+            TypeError,
+            r"state\[0\]\['exp_avg'\] must be torch.float32; got torch.int64",
+        ),
         (changed(text), TypeError, r"state\[0\]\['exp_avg'\] must be a tensor; got str"),
         (changed(no_step), ValueError, r"state\[0\] must have 'step'"),
         (changed(half_step), ValueError, r"state\[0\]\['step'\] must be a whole number"),

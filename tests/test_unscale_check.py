@@ -178,15 +178,27 @@ def test_opcheck_passes_and_compile_keeps_the_mutation():
 
 
 BAD = [
-    (([torch.ones(2, dtype=torch.int8)], torch.ones(1), torch.zeros(1)), TypeError,
-     r"grads\[0\] must be float32, bfloat16 or float16; got int8"),
-    (([torch.ones(2)], torch.ones(2), torch.zeros(1)), ValueError,
-     "inv_scale must have one element; got 2"),
-    (([torch.ones(2)], torch.ones(1).double(), torch.zeros(1)), TypeError,
-     "inv_scale must be float32; got float64"),
-    (([torch.ones(2)], torch.ones(1), torch.zeros(1, dtype=torch.bool)), TypeError,
-     "found_inf must be float32; got bool"),
-]  # fmt: skip
+    (
+        ([torch.ones(2, dtype=torch.int8)], torch.ones(1), torch.zeros(1)),
+        TypeError,
+        r"grads\[0\] must be float32, bfloat16 or float16; got int8",
+    ),
+    (
+        ([torch.ones(2)], torch.ones(2), torch.zeros(1)),
+        ValueError,
+        "inv_scale must have one element; got 2",
+    ),
+    (
+        ([torch.ones(2)], torch.ones(1).double(), torch.zeros(1)),
+        TypeError,
+        "inv_scale must be float32; got float64",
+    ),
+    (
+        ([torch.ones(2)], torch.ones(1), torch.zeros(1, dtype=torch.bool)),
+        TypeError,
+        "found_inf must be float32; got bool",
+    ),
+]
 
 
 @pytest.mark.parametrize(("arguments", "error", "message"), BAD, ids=[b[2][:30] for b in BAD])
@@ -207,6 +219,6 @@ def test_tensors_past_two_to_the_31_elements():
 
 def test_an_unknown_instruction_set_is_refused():
     before = _core.isa()
-    with pytest.raises(ValueError, match="set_isa: name must be .* got 'sse9'"):
+    with pytest.raises(ValueError, match=r"set_isa: name must be .* got 'sse9'"):
         _core.set_isa("sse9")
     assert _core.isa() == before

@@ -1,7 +1,7 @@
 #include "ops/adam_step.h"
 
 #include <algorithm>
-#include <numeric>
+#include <array>
 
 #include "binding/arguments.h"
 
@@ -173,30 +173,37 @@ class AdamArguments {
     }
   }
 
+  // The tensors of AdamTensors::layout, but the element number; null where there is none.
+  std::array<const Tensor*, kAdamLayoutTensors - 1> laid_out(const AdamTensors& t, size_t i) const {
+    return {&lists_.params[i],
+            &lists_.grads[i],
+            &lists_.exp_avgs[i],
+            &lists_.exp_avg_sqs[i],
+            item(lists_.max_exp_avg_sqs, i),
+            t.kind == Master::kNone ? nullptr : &lists_.masters[i],
+            item(lists_.masks, i)};
+  }
+
   // Null for the common case, all row-major; otherwise the walk, which counts elements row-major.
   const Layout* layout_of(const AdamTensors& t, size_t i) {
-    const Tensor* master = t.kind == Master::kNone ? nullptr : &lists_.masters[i];
-    const std::vector<const Tensor*> tensors = {
-        &lists_.params[i],      &lists_.grads[i],
-        &lists_.exp_avgs[i],    &lists_.exp_avg_sqs[i],
-        item(lists_.max_exp_avg_sqs, i), master, item(lists_.masks, i)};
+    const auto tensors = laid_out(t, i);
     const auto contiguous = [](const Tensor* x) { return x == nullptr || is_contiguous(*x); };
     if (std::all_of(tensors.begin(), tensors.end(), contiguous)) return nullptr;
 
-    std::vector<std::vector<int64_t>> strides;
     const Tensor& param = lists_.params[i];
+    const std::vector<int64_t> sizes(param.sizes, param.sizes + param.dim);
+    std::vector<std::vector<int64_t>> strides;
     for (const Tensor* x : tensors) {
       const Tensor& source = x ? *x : param;
       strides.emplace_back(source.strides, source.strides + source.dim);
     }
-    std::vector<int64_t> row_major(param.dim);
-    int64_t stride = 1;
-    for (int64_t d = param.dim - 1; d >= 0; stride *= param.sizes[d--]) row_major[d] = stride;
-    const std::vector<int64_t> sizes(param.sizes, param.sizes + param.dim);
-
     // Dense in one order, and no one asks for element numbers: as fast as row-major.
     const bool numbered = t.moment_dtype == Dtype::kBFloat16 || stochastic_params_;
     if (!numbered && coalesce(sizes, strides).is_flat()) return nullptr;
+
+    std::vector<int64_t> row_major(param.dim);
+    int64_t stride = 1;
+    for (int64_t d = param.dim - 1; d >= 0; stride *= param.sizes[d--]) row_major[d] = stride;
     strides.push_back(std::move(row_major));
     layouts_.push_back(std::make_unique<Layout>(coalesce(sizes, std::move(strides))));
     return layouts_.back().get();

@@ -57,6 +57,16 @@ inline std::optional<Dtype> as_dtype(int32_t code) {
   return std::nullopt;
 }
 
+// True for the layout that torch.empty makes: the common case, told without an allocation.
+inline bool is_contiguous(const Tensor& t) {
+  int64_t expected = 1;
+  for (int64_t d = t.dim - 1; d >= 0; --d) {
+    if (t.sizes[d] != 1 && t.strides[d] != expected) return false;
+    expected *= t.sizes[d];
+  }
+  return true;
+}
+
 class Arguments : public Checker {
  public:
   using Checker::Checker;
@@ -103,7 +113,7 @@ class Arguments : public Checker {
   }
 
   void writable(const Tensor& t, const char* name, size_t i) const {
-    if (may_overlap_itself(t.sizes, t.strides, t.dim)) {
+    if (!is_contiguous(t) && may_overlap_itself(t.sizes, t.strides, t.dim)) {
       value_error(item_name(name, i), " must not overlap itself in memory, because it is written; ",
                   "got an expanded or overlapping view");
     }
@@ -139,16 +149,6 @@ inline std::unique_ptr<Layout> common_layout(const std::vector<const Tensor*>& t
   }
   auto layout = std::make_unique<Layout>(coalesce(sizes, std::move(strides)));
   return layout->is_flat() ? nullptr : std::move(layout);
-}
-
-// True for the layout that torch.empty makes: the common case, told without an allocation.
-inline bool is_contiguous(const Tensor& t) {
-  int64_t expected = 1;
-  for (int64_t d = t.dim - 1; d >= 0; --d) {
-    if (t.sizes[d] != 1 && t.strides[d] != expected) return false;
-    expected *= t.sizes[d];
-  }
-  return true;
 }
 
 }  // namespace halfword::binding

@@ -7,7 +7,20 @@
 has the kernels as low-level calls. ``python -m halfword doctor`` tells whether all is well.
 """
 
-from . import _load, ops, optim  # isort: skip  (_load first)
+import os
+import sys
+
 from ._version import __version__
 
-__all__ = ["__version__", "ops", "optim"]
+__all__ = ["__version__", "amp", "ops", "optim"]
+
+try:
+    from . import _load  # noqa: F401  # isort: skip  (before whatever calls a kernel)
+    from . import amp, ops, optim
+except Exception:
+    # The doctor is there to say what went wrong, and lives in this package.
+    if (os.path.basename(sys.argv[0]), *sys.argv[1:2]) not in (
+        ("-m", "doctor"),
+        ("halfword", "doctor"),
+    ):
+        raise

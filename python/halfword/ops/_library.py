@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-_LIBRARY = torch.library.Library("halfword", "FRAGMENT")
+_LIBRARY = torch.library.Library("halfword", "FRAGMENT")  # type: ignore[no-untyped-call]
 
 _ERRORS: dict[str, type[Exception]] = {"TypeError": TypeError, "ValueError": ValueError}
 _ERROR = re.compile(r"(TypeError|ValueError): (.*)")
@@ -15,7 +15,7 @@ _ERROR = re.compile(r"(TypeError|ValueError): (.*)")
 def define(schema: str, fake: Callable[..., Any]) -> Any:
     """Define an op of ours from its schema and the function that stands in for it under tracing."""
     name = schema.split("(", 1)[0]
-    _LIBRARY.define(schema, tags=(torch.Tag.pt2_compliant_tag,))
+    _LIBRARY.define(schema, tags=(torch.Tag.pt2_compliant_tag,))  # type: ignore[no-untyped-call]
     torch.library.register_fake(f"halfword::{name}", fake, lib=_LIBRARY)
     return getattr(torch.ops.halfword, name).default
 

@@ -1,6 +1,7 @@
 """One fused Adam step over a list of parameters."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from torch import Tensor
 
@@ -56,8 +57,8 @@ def adam_step(
         exp_avgs, exp_avg_sqs: the moments; float32, or bfloat16 (then rounded stochastically).
         max_exp_avg_sqs: as ``exp_avg_sqs``, for amsgrad; ``None`` for no amsgrad.
         masters: what makes a 16-bit parameter FP32: float32 tensors, or, for bfloat16 parameters,
-            int16 remainders (see :func:`halfword.optim.split_master`); a tensor without elements for
-            a float32 parameter. ``None``: parameters are updated themselves.
+            int16 remainders (see :func:`halfword.optim.split_master`); a tensor without elements
+            for a float32 parameter. ``None``: parameters are updated themselves.
         masks: bool tensors of the parameters' shapes; where False, the parameter, its master and
             its moments become exactly 0. ``None`` for no masks.
         step: the step counters, float32, one element each: one a parameter, or one for all.
@@ -79,21 +80,79 @@ def adam_step(
             that is written overlaps itself in memory.
 
     Numerics: the order of operations above, hyper-parameters rounded to FP32 once, bias corrections
-        in double from the rounded betas. The same bits on every instruction set and device, for any layout, alignment and
-        number of threads. A parameter that has a master is its rounding to nearest even.
+        in double from the rounded betas. The same bits on every instruction set and device, for any
+        layout, alignment and number of threads. A parameter that has a master is its rounding to
+        nearest even.
     Gradient: none.
     Moves: 14 bytes read and 14 written an element, for 16-bit parameters and gradients with FP32
         moments and masters; 12 and 12 less 2 written and read each with remainders.
     Source: Kingma and Ba, ICLR 2015; Loshchilov and Hutter, "Decoupled weight decay", ICLR 2019;
         Reddi et al., "On the convergence of Adam and beyond", ICLR 2018 (amsgrad).
     """
-    lists = [list(tensors or ()) for tensors in (params, grads, exp_avgs, exp_avg_sqs)]
-    optional = [list(tensors or ()) for tensors in (max_exp_avg_sqs, masters, masks)]
-    lr_tensor = lr if isinstance(lr, Tensor) else None
-    call(
-        _OP, *lists, *optional, list(step), lr_tensor, inv_scale, found_inf, clip_coef,
-        0.0 if lr_tensor is not None else lr, *betas, eps, weight_decay, decoupled, maximize,
-        bias_correction, stochastic_params, seed, list(streams or ()),
+    lists = AdamLists(
+        *(
+            list(tensors or ())
+            for tensors in (
+                params, grads, exp_avgs, exp_avg_sqs, max_exp_avg_sqs, masters, masks, step,
+            )
+        )
     )  # fmt: skip
-    params_list, _, *moments = lists
-    mark_written(params_list, *moments, *optional[:2], list(step))
+    launch(
+        lists,
+        lr=lr,
+        betas=betas,
+        eps=eps,
+        weight_decay=weight_decay,
+        decoupled=decoupled,
+        maximize=maximize,
+        bias_correction=bias_correction,
+        inv_scale=inv_scale,
+        found_inf=found_inf,
+        clip_coef=clip_coef,
+        stochastic_params=stochastic_params,
+        seed=seed,
+        streams=list(streams or ()),
+    )
+    mark_written(*(tensors for i, tensors in enumerate(lists) if i not in _READ_ONLY))
+
+
+class AdamLists(NamedTuple):
+    """The tensor lists of :func:`adam_step`; an empty one for what the step does without."""
+
+    params: list[Tensor]
+    grads: list[Tensor]
+    exp_avgs: list[Tensor]
+    exp_avg_sqs: list[Tensor]
+    max_exp_avg_sqs: list[Tensor]
+    masters: list[Tensor]
+    masks: list[Tensor]
+    step: list[Tensor]
+
+
+_READ_ONLY = {AdamLists._fields.index("grads"), AdamLists._fields.index("masks")}
+
+
+def launch(
+    lists: AdamLists,
+    *,
+    lr: float | Tensor,
+    betas: tuple[float, float],
+    eps: float,
+    weight_decay: float,
+    decoupled: bool,
+    maximize: bool,
+    bias_correction: bool,
+    inv_scale: Tensor | None,
+    found_inf: Tensor | None,
+    clip_coef: Tensor | None,
+    stochastic_params: bool,
+    seed: int,
+    streams: list[int],
+) -> None:
+    """:func:`adam_step` for a caller that has the lists already and tells autograd itself."""
+    lr_tensor = lr if isinstance(lr, Tensor) else None
+    lr_number = 0.0 if isinstance(lr, Tensor) else lr
+    call(
+        _OP, *lists, lr_tensor, inv_scale, found_inf, clip_coef, lr_number, *betas, eps,
+        weight_decay, decoupled, maximize, bias_correction, stochastic_params, seed, streams,
+    )  # fmt: skip

@@ -41,9 +41,9 @@ def unscale_check(
             overlaps itself in memory (an expanded tensor).
 
     Numerics: products in FP32. With ``write`` the value tested is the one written, after rounding.
-        The norm adds in a fixed tree (FP32 in a tile, double across tiles; csrc/ops/unscale_check.h):
-        the same bits for every number of threads, instruction set and device. A finite sum too
-        large for FP32 gives ``norm = inf`` and leaves ``found_inf`` alone.
+        The norm adds in a fixed tree (FP32 in a tile, double across tiles; see
+        csrc/ops/unscale_check.h): the same bits for every number of threads, instruction set and
+        device. A finite sum too large for FP32 gives ``norm = inf`` and leaves ``found_inf`` alone.
     Gradient: none.
     Moves: one read of the gradients, and one write of them if ``write``.
     Source: Micikevicius et al., "Mixed precision training", ICLR 2018, section 3.2.

@@ -59,7 +59,7 @@ def update_scale(
     Numerics: products in double, rounded to float32 once; the same as ``torch._amp_update_scale_``
         where the settings coincide, but the scale never becomes 0, inf or NaN: a product that no
         positive finite float32 holds leaves it as it is. ``growth_tracker >= growth_interval``
-        grows (torch tests ``==``, and stops growing when the interval is lowered below the tracker).
+        grows (torch tests ``==``: it stops growing when the interval is set below the tracker).
     Gradient: none.
     Moves: nothing worth counting.
     Source: Micikevicius et al., "Mixed precision training", ICLR 2018, section 3.2; hysteresis as

@@ -6,12 +6,15 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
+import torch.distributed as dist
 from torch import Tensor
 
 from .. import ops
-from . import checkpoint
+from ..ops._library import mark_written
+from ..ops.adam_step import AdamLists, launch
+from . import checkpoint, distributed
 from .hyper import check_defaults, check_params
-from .lists import ParamLists, collect
+from .lists import ParamLists, collect, refuse_sparse
 from .masters import MasterWeights
 
 _ADAM_DOC = """Implements {name} as one fused kernel over all parameters.
@@ -52,7 +55,7 @@ _ADAM_DOC = """Implements {name} as one fused kernel over all parameters.
             place and the element only: a resumed run repeats them.
 
     Raises:
-        TypeError: a parameter is not float32, bfloat16 or float16, or an argument is of a wrong type.
+        TypeError: a parameter is not float32, bfloat16 or float16, or an argument has a wrong type.
         ValueError: an argument is out of its range.
 
     Numerics: see :func:`halfword.ops.adam_step`.
@@ -182,7 +185,7 @@ class Adam(torch.optim.Optimizer):
         self.state[param]["mask"] = mask
 
     @torch.no_grad()
-    def step(self, closure: Callable[[], Any] | None = None) -> Any:  # type: ignore[override]
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Perform one step; returns what ``closure`` returns, if given.
 
         A parameter without a gradient is left alone, as in torch. RuntimeError for a sparse
@@ -192,8 +195,11 @@ class Adam(torch.optim.Optimizer):
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
+        for group in self.param_groups:  # all of them before the first is touched
+            check_defaults(self._name, group, self.max_grad_norm)
+            refuse_sparse(self._name, group["params"])
         batches = [collect(self, group) for group in self.param_groups]
-        batches = [batch for batch in batches if batch.params]
+        batches = [batch for batch in batches if batch.lists.params]
         inv_scale, clip_coef = self._check_gradients(batches)
         for batch in batches:
             _launch(batch, inv_scale, self._found_inf, clip_coef)
@@ -206,14 +212,15 @@ class Adam(torch.optim.Optimizer):
         inv_scale = None
         if grad_scale is not None:
             inv_scale = grad_scale.double().reciprocal().float()
-        # Our scaler leaves the overflow to us; torch's has looked already.
+        # Our scaler leaves the overflow to us, and lends what reduces it over processes, or None;
+        # torch's has looked already.
         ours = hasattr(self, "found_inf_reduce")
-        clip = self.max_grad_norm is not None
         clip_coef = None
-        if batches and (ours or clip):
+        if batches and (ours or self.max_grad_norm is not None):
             clip_coef = self._read_gradients(batches, inv_scale)
-        if ours and self.found_inf_reduce is not None:
-            self.found_inf_reduce(self._found_inf)
+        reduce = getattr(self, "found_inf_reduce", None)
+        if reduce is not None:
+            reduce(self._found_inf)
         if self._found_inf is not None:
             if self._skipped is None:
                 self._skipped = torch.zeros((), dtype=torch.int64, device=self._found_inf.device)
@@ -221,21 +228,26 @@ class Adam(torch.optim.Optimizer):
         return inv_scale, clip_coef
 
     def _read_gradients(self, batches: list[ParamLists], inv_scale: Tensor | None) -> Tensor | None:
-        device = batches[0].params[0].device
+        """One read of the gradients: sets the overflow flag and norm; returns the clip factor."""
+        device = batches[0].lists.params[0].device
         if self._found_inf is None:
             self._found_inf = torch.zeros((), device=device)
-        norm = None if self.max_grad_norm is None else torch.zeros((), device=device)
-        ops.unscale_check(
-            [grad for batch in batches for grad in batch.grads],
-            torch.ones((), device=device) if inv_scale is None else inv_scale,
-            self._found_inf,
-            write=False,
-            norm=norm,
-        )
-        if norm is None:
+        if inv_scale is None:
+            inv_scale = torch.ones((), device=device)
+        grads = [grad for batch in batches for grad in batch.lists.grads]
+        sharded = distributed.has_sharded(grads)
+        classes = distributed.by_shard_groups(grads) if sharded else [((), grads)]
+        norms: list[tuple[distributed.Groups, Tensor]] = []
+        for groups, members in classes:
+            norm = None if self.max_grad_norm is None else torch.zeros((), device=device)
+            ops.unscale_check(members, inv_scale, self._found_inf, write=False, norm=norm)
+            distributed.all_reduce(self._found_inf, groups, dist.ReduceOp.MAX)
+            if norm is not None:
+                norms.append((groups, norm))
+        if self.max_grad_norm is None:
             return None
-        self._grad_norm = norm
-        return torch.clamp(self.max_grad_norm / (norm + 1e-6), max=1.0)
+        self._grad_norm = distributed.total_norm(norms) if sharded else norms[0][1]
+        return torch.clamp(self.max_grad_norm / (self._grad_norm + 1e-6), max=1.0)
 
     def __getstate__(self) -> dict[str, Any]:
         ours = ("max_grad_norm", "_name", "_skipped", "_found_inf", "_grad_norm")
@@ -253,8 +265,8 @@ class Adam(torch.optim.Optimizer):
         ``FusedAdam``.
 
         Masters and moments keep their own dtypes (torch's loader would cast them to the
-        parameter's). State is copied: the dict and this optimizer share no memory. A master that the
-        dict lacks is made from the parameter as it is now, so load the model first.
+        parameter's). State is copied: the dict and this optimizer share no memory. A master that
+        the dict lacks is made from the parameter as it is now, so load the model first.
 
         Raises:
             TypeError: not a state dict, or a value of a wrong type.  ValueError: a group or tensor
@@ -301,16 +313,11 @@ def _launch(
     found_inf: Tensor | None,
     clip_coef: Tensor | None,
 ) -> None:
-    group = batch.group
-    ops.adam_step(
-        batch.params,
-        batch.grads,
-        batch.exp_avgs,
-        batch.exp_avg_sqs,
-        max_exp_avg_sqs=batch.max_exp_avg_sqs,
-        masters=batch.masters,
-        masks=batch.masks,
-        step=batch.steps,
+    group, lists = batch.group, batch.lists
+    if distributed.has_sharded(lists.params):
+        lists = AdamLists(*(distributed.local(tensors) for tensors in lists))
+    launch(
+        lists,
         lr=group["lr"],
         betas=group["betas"],
         eps=group["eps"],
@@ -325,3 +332,4 @@ def _launch(
         seed=group["seed"],
         streams=batch.streams,
     )
+    mark_written(lists.params)  # no graph holds what else was written

@@ -30,9 +30,7 @@ def prepare(optimizer: torch.optim.Optimizer, state_dict: dict[str, Any]) -> dic
     ]:
         return state_dict  # torch's loader says what differs
     groups = []
-    state = {
-        key: value for key, value in state_dict["state"].items() if not isinstance(key, int)
-    }
+    state = {key: value for key, value in state_dict["state"].items() if not isinstance(key, int)}
     for saved, group in zip(saved_groups, optimizer.param_groups, strict=True):
         options = {key: value for key, value in group.items() if key != "params"}
         merged = {**options, **{k: v for k, v in saved.items() if k != "step"}}
@@ -116,7 +114,7 @@ def _prepare_tensor(
 
 def _prepare_step(where: str, value: Any, param: Tensor) -> Tensor:
     if value is None:
-        raise ValueError(f"load_state_dict: {where} must have 'step', or its group must; got neither")
+        raise ValueError(f"load_state_dict: {where} must have 'step', or its group; got neither")
     number = float(value)
     if not (number >= 0 and number == int(number)):
         raise ValueError(

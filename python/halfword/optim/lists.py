@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from ..ops.adam_step import AdamLists
 from .masters import master_state
 
 
 @dataclass
 class ParamLists:
-    """The parameters of one group that have a gradient, and what belongs to each, by place."""
+    """The parameters of one group that have a gradient, and what belongs to each."""
 
     group: dict[str, Any]
-    params: list[Tensor] = field(default_factory=list)
-    grads: list[Tensor] = field(default_factory=list)
-    exp_avgs: list[Tensor] = field(default_factory=list)
-    exp_avg_sqs: list[Tensor] = field(default_factory=list)
-    max_exp_avg_sqs: list[Tensor] = field(default_factory=list)
-    masters: list[Tensor] = field(default_factory=list)
-    masks: list[Tensor] = field(default_factory=list)
-    steps: list[Tensor] = field(default_factory=list)
-    streams: list[int] = field(default_factory=list)
+    lists: AdamLists
+    streams: list[int]
 
 
 _STREAMS_PER_GROUP = 1 << 20  # places a group has for its parameters' random streams
@@ -33,36 +27,37 @@ _STREAMS_PER_GROUP = 1 << 20  # places a group has for its parameters' random st
 def collect(optimizer: torch.optim.Optimizer, group: dict[str, Any]) -> ParamLists:
     """The lists of a group; makes the state of a parameter that has none yet.
 
-    RuntimeError for a sparse gradient, before any state is made.
+    Column by column, because this runs for every parameter at every step.
     """
-    with_grad = [p for p in group["params"] if p.grad is not None]
-    for param in with_grad:
-        if param.grad.is_sparse:
+    params = [p for p in group["params"] if p.grad is not None]
+    grads = [p.grad for p in params if p.grad is not None]
+    table = optimizer.state
+    states = [table[p] for p in params]
+    for param, state in zip(params, states, strict=True):
+        if "exp_avg" not in state:
+            state.update(initial_state(param, group))
+    lists = AdamLists(
+        params=params,
+        grads=grads,
+        exp_avgs=[s["exp_avg"] for s in states],
+        exp_avg_sqs=[s["exp_avg_sq"] for s in states],
+        max_exp_avg_sqs=[s["max_exp_avg_sq"] for s in states] if group["amsgrad"] else [],
+        masters=_masters(states, params) if group["master_weights"] else [],
+        masks=_masks(states, params),
+        step=[s["step"] for s in states],
+    )
+    random = group["stochastic_rounding"] or group["moment_dtype"] == torch.bfloat16
+    return ParamLists(group, lists, _streams(optimizer, group, params) if random else [])
+
+
+def refuse_sparse(name: str, params: list[Tensor]) -> None:
+    """RuntimeError if a parameter has a sparse gradient."""
+    for param in params:
+        if param.grad is not None and param.grad.is_sparse:
             raise RuntimeError(
-                f"{type(optimizer).__name__}: gradients must be dense; got a sparse gradient of a "
-                f"parameter of shape {list(param.shape)} (torch.optim.SparseAdam takes those)"
+                f"{name}: gradients must be dense; got a sparse gradient of a parameter of shape "
+                f"{list(param.shape)} (torch.optim.SparseAdam takes those)"
             )
-    lists = ParamLists(group)
-    state = optimizer.state
-    masked = any("mask" in state[p] for p in with_grad if p in state)
-    for param in with_grad:
-        values = state[param]
-        if "exp_avg" not in values:
-            values.update(initial_state(param, group))
-        lists.params.append(param)
-        lists.grads.append(param.grad)
-        lists.exp_avgs.append(values["exp_avg"])
-        lists.exp_avg_sqs.append(values["exp_avg_sq"])
-        lists.steps.append(values["step"])
-        if group["amsgrad"]:
-            lists.max_exp_avg_sqs.append(values["max_exp_avg_sq"])
-        if group["master_weights"]:
-            lists.masters.append(_master(values, param))
-        if masked:
-            lists.masks.append(values.get("mask", torch.ones_like(param, dtype=torch.bool)))
-    if group["stochastic_rounding"] or group["moment_dtype"] == torch.bfloat16:
-        lists.streams = _streams(optimizer, group, with_grad)
-    return lists
 
 
 def initial_state(param: Tensor, group: dict[str, Any]) -> dict[str, Tensor]:
@@ -82,11 +77,23 @@ def initial_state(param: Tensor, group: dict[str, Any]) -> dict[str, Tensor]:
     return state
 
 
-def _master(values: dict[str, Tensor], param: Tensor) -> Tensor:
-    for key in ("master_param", "master_remainder"):
-        if key in values:
-            return values[key]
-    return param.new_empty(0, dtype=torch.float32)  # the parameter is FP32 itself
+def _masters(states: list[dict[str, Tensor]], params: list[Tensor]) -> list[Tensor]:
+    def master(state: dict[str, Tensor], param: Tensor) -> Tensor:
+        for key in ("master_param", "master_remainder"):
+            if key in state:
+                return state[key]
+        return param.new_empty(0, dtype=torch.float32)  # the parameter is FP32 itself
+
+    return [master(s, p) for s, p in zip(states, params, strict=True)]
+
+
+def _masks(states: list[dict[str, Tensor]], params: list[Tensor]) -> list[Tensor]:
+    if not any("mask" in s for s in states):
+        return []
+    return [
+        s["mask"] if "mask" in s else torch.ones_like(p, dtype=torch.bool)
+        for s, p in zip(states, params, strict=True)
+    ]
 
 
 def _streams(

@@ -1,0 +1,300 @@
+"""What was built, what this machine has, and whether every kernel computes the right thing here.
+
+Imports neither torch nor the kernels until it runs, so that it can report what keeps them from
+loading.
+"""
+
+from __future__ import annotations
+
+import importlib
+import math
+import os
+import platform
+import time
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from ._version import __version__
+
+OLDEST_TORCH = (2, 10)
+INSTALL_TORCH = 'pip install "torch>=2.10"'
+REINSTALL = "pip install --force-reinstall --no-deps halfword (or, in a checkout: pip install -e .)"
+WITH_CUDA = "HALFWORD_CUDA=ON pip install --no-binary halfword halfword (needs nvcc on PATH)"
+NEW_DRIVER = "update the NVIDIA driver"
+REPORT_BUG = "report it, with the output of: python -m halfword doctor --json"
+NOT_VECTORIZED = ("update_scale",)  # a few scalars: one kernel for every instruction set
+
+Report = dict[str, Any]
+
+
+# --- what loads -----------------------------------------------------------------------------------
+
+
+def examine() -> Report:
+    """The whole report; its ``problems`` is a list of ``what`` and ``fix``."""
+    start = time.perf_counter()
+    report: Report = {
+        "halfword": __version__,
+        "location": str(Path(__file__).parent),
+        "python": platform.python_version(),
+        "system": platform.platform(),
+        "torch": None,
+        "build": None,
+        "problems": [],
+        "notes": [],
+    }
+    for step in (examine_torch, examine_build, examine_isa, examine_cuda, examine_kernels):
+        try:
+            step(report)
+        except Exception as error:  # a doctor who faints helps nobody
+            problem(report, f"{step.__name__}: {type(error).__name__}: {error}", REPORT_BUG)
+    report["seconds"] = round(time.perf_counter() - start, 2)
+    report["ok"] = not report["problems"]
+    redacted: Report = redact(report)
+    return redacted
+
+
+def problem(report: Report, what: str, fix: str) -> None:
+    report["problems"].append({"what": what, "fix": fix})
+
+
+def examine_torch(report: Report) -> None:
+    """Is torch there, and not too old?"""
+    try:
+        torch = importlib.import_module("torch")
+    except Exception as error:  # an OSError, where its libraries are broken
+        problem(report, f"torch cannot be imported: {error}", INSTALL_TORCH)
+        return
+    version = str(torch.__version__)
+    report["torch"] = {
+        "version": version,
+        "cuda": torch.version.cuda,
+        "threads": torch.get_num_threads(),
+        "oldest": ".".join(map(str, OLDEST_TORCH)),
+    }
+    if tuple(int(part) for part in version.split(".")[:2]) < OLDEST_TORCH:
+        problem(report, f"torch {version} is older than {report['torch']['oldest']}", INSTALL_TORCH)
+
+
+def examine_build(report: Report) -> None:
+    """Does the native part load, and how was it built?"""
+    if report["torch"] is None:
+        return
+    try:
+        core = importlib.import_module("halfword._core")
+    except Exception as error:
+        what = f"the kernels cannot be loaded: {type(error).__name__}: {error}"
+        problem(report, what, INSTALL_TORCH if report["problems"] else REINSTALL)
+        return
+    report["build"] = dict(core.build_info())
+    report["cpu"] = {"machine": platform.machine(), "features": dict(core.cpu_features())}
+
+
+def examine_isa(report: Report) -> None:
+    """Which instruction set is used, and who chose it?"""
+    if report["build"] is None:
+        return
+    core = importlib.import_module("halfword._core")
+    supported, wanted = list(core.supported_isas()), os.environ.get("HALFWORD_ISA")
+    reason = f"HALFWORD_ISA={wanted}" if wanted in supported else "the best of this machine"
+    report["isa"] = {"in_use": core.isa(), "reason": reason, "supported": supported}
+    if wanted is not None and wanted not in supported:
+        what = f"HALFWORD_ISA must be one of {', '.join(supported)} on this machine; got {wanted!r}"
+        problem(report, what, f"unset HALFWORD_ISA (or: export HALFWORD_ISA={supported[-1]})")
+
+
+def examine_cuda(report: Report) -> None:
+    """Do build, torch, driver and devices fit together?"""
+    if report["build"] is None:
+        return
+    torch = importlib.import_module("torch")
+    built, devices = report["build"]["cuda"], torch.cuda.is_available()
+    report["cuda"] = {"built_for": None}
+    if not built:
+        what = "this build has no CUDA kernels"
+        if devices:
+            problem(report, f"{what}, but torch sees a CUDA device", WITH_CUDA)
+        else:
+            report["notes"].append({"what": what, "fix": WITH_CUDA})
+        return
+    info = importlib.import_module("halfword._cuda").device_info()
+    report["cuda"] = info
+    if devices and info["error"]:
+        problem(report, f"CUDA: {info['error']}", NEW_DRIVER)
+    if info["driver"] and major(info["driver"]) < major(info["built_for"]):
+        what = f"the driver knows CUDA {info['driver']}; built with {info['built_for']}"
+        problem(report, what, NEW_DRIVER)
+    for device in info["devices"]:
+        if not runs_on(info["archs"], device["capability"]):
+            need, have = "sm_{}{}".format(*device["capability"]), ", ".join(info["archs"])
+            what = f"{device['name']} is {need}; the kernels are for {have}"
+            problem(report, what, "hide it: export CUDA_VISIBLE_DEVICES= with the others' numbers")
+
+
+def major(version: str) -> int:
+    return int(version.partition(".")[0])
+
+
+def runs_on(archs: Sequence[str], capability: tuple[int, int]) -> bool:
+    """sm_XY runs on X.Z with Z >= Y, sm_XYa on X.Y only, compute_XY on anything from X.Y."""
+    for arch in archs:
+        kind, _, number = arch.partition("_")
+        exact, digits = number.endswith("a"), number.rstrip("af")
+        have = (int(digits[:-1]), int(digits[-1]))
+        if kind == "compute" and capability >= have:
+            return True
+        if capability == have or (
+            not exact and capability[0] == have[0] and capability[1] >= have[1]
+        ):
+            return True
+    return False
+
+
+def redact(value: Any) -> Any:
+    """The same without the path of the home directory."""
+    if isinstance(value, dict):
+        return {redact(key): redact(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [redact(each) for each in value]
+    if isinstance(value, str):
+        home = Path.home()
+        for path in {str(home), str(home.resolve())} - {"/"}:
+            value = value.replace(path, "~")
+    return value
+
+
+# --- what it computes -----------------------------------------------------------------------------
+
+
+def examine_kernels(report: Report) -> None:
+    """Run every op on every instruction set against a short formula."""
+    if report["build"] is None:
+        return
+    core = importlib.import_module("halfword._core")
+    package = importlib.import_module("halfword.ops")
+    used, report["kernels"] = core.isa(), {}
+    for name in package.__all__:
+        results: dict[str, str] = {}
+        kernel = name if name in NOT_VECTORIZED else f"{name}_{used}"
+        report["kernels"][name] = {"kernel": kernel, "results": results}
+        try:
+            for isa in report["isa"]["supported"] if name in CHECKS else ():
+                core.set_isa(isa)
+                results[isa] = first_fault(getattr(package, name), CHECKS[name]) or "ok"
+        finally:
+            core.set_isa(used)
+        good = [isa for isa, result in results.items() if result == "ok"]
+        fix = f"export HALFWORD_ISA={good[-1]}, and {REPORT_BUG}" if good else REPORT_BUG
+        for isa in sorted(results.keys() - set(good)):
+            problem(report, f"{name} on {isa}: {results[isa]}", fix)
+
+
+Fault = str | None
+Check = Callable[[Callable[..., None]], Iterator[Fault]]
+ODD = ((67, 31), (1027,), (1,), (0,))  # full vectors, tails, one, none
+
+
+def first_fault(op: Callable[..., None], check: Check) -> Fault:
+    try:
+        return next((fault for fault in check(op) if fault), None)
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+
+
+def differs(what: str, got: Any, want: Any, bound: Any = 0.0) -> Fault:
+    """A line if any |got - want| exceeds its bound."""
+    wrong = ~((got.double() - want.double()).abs() <= bound)  # NaN counts
+    return f"{what}: {int(wrong.sum())} of {got.numel()} values are wrong" if wrong.any() else None
+
+
+def normal(dtype: Any, seed: int) -> list[Any]:
+    import torch
+
+    generator = torch.Generator().manual_seed(seed)
+    return [torch.randn(shape, generator=generator).to(dtype) for shape in ODD]
+
+
+def check_unscale(op: Callable[..., None]) -> Iterator[Fault]:
+    import torch
+
+    for dtype in (torch.float32, torch.bfloat16, torch.float16):
+        grads, inv_scale = normal(dtype, 1), torch.tensor([0.125])
+        found_inf, norm = torch.zeros(1), torch.zeros(1)
+        want = [(grad.float() * inv_scale).to(dtype) for grad in grads]
+        squares = sum((grad.double() * 0.125).square().sum() for grad in grads)
+        got = [grad.clone() for grad in grads]
+        op(got, inv_scale, found_inf, norm=norm)
+        for a, b in zip(got, want, strict=True):
+            yield differs(f"{dtype} unscaled", a, b)
+        root = torch.tensor([math.sqrt(squares)])
+        # squares are summed in FP32 over a few thousand elements, pairwise: a dozen roundings
+        yield differs(f"{dtype} norm", norm, root, 12 * torch.finfo(torch.float32).eps * root)
+        yield differs(f"{dtype} found_inf", found_inf, torch.zeros(1))
+        got[1][-1] = math.inf
+        op(got, inv_scale, found_inf, write=False)
+        yield differs(f"{dtype} found_inf of an inf", found_inf, torch.ones(1))
+
+
+def check_accumulate(op: Callable[..., None]) -> Iterator[Fault]:
+    import torch
+
+    for dtype in (torch.float32, torch.bfloat16, torch.float16):
+        mains, grads = normal(torch.float32, 2), normal(dtype, 3)
+        pairs = zip(mains, grads, strict=True)
+        want = [main.double() + 0.75 * grad.double() for main, grad in pairs]
+        op(mains, grads, alpha=0.75)
+        for a, b in zip(mains, want, strict=True):  # exact product and sum, rounded once
+            yield differs(str(dtype), a, b, b.abs() * torch.finfo(torch.float32).eps)
+
+
+def check_update_scale(op: Callable[..., None]) -> Iterator[Fault]:
+    import torch
+
+    backs_off, waits, grows = (1.0, 1, 4.0, 0), (0.0, 0, 8.0, 1), (0.0, 1, 16.0, 0)
+    for found, tracker, want_scale, want_tracker in (backs_off, waits, grows):
+        scale, steps = torch.tensor([8.0]), torch.tensor([tracker], dtype=torch.int32)
+        op(scale, steps, torch.tensor([found]), growth_interval=2)
+        yield differs(f"scale after found_inf={found}", scale, torch.tensor([want_scale]))
+        yield differs(f"tracker after found_inf={found}", steps, torch.tensor([want_tracker]))
+
+
+def check_adam(op: Callable[..., None]) -> Iterator[Fault]:
+    """AdamW from fresh state, masters for 16-bit parameters; then a step to be skipped."""
+    import torch
+
+    lr, beta2, decay, inv = 0.1, 0.999, 0.01, 0.25
+    for dtype in (torch.float32, torch.bfloat16, torch.float16):
+        masters, grads = normal(torch.float32, 4), normal(dtype, 5)
+        weights = [x.double() * (1 - lr * decay) for x in masters]
+        updates = [lr * (g := grad.double() * inv) / (g.abs() + 1e-8) for grad in grads]
+        params = masters if dtype == torch.float32 else [x.to(dtype) for x in masters]
+        m, v = ([torch.zeros(shape) for shape in ODD] for _ in range(2))
+        step, found_inf = torch.zeros(1), torch.zeros(1)
+        run = partial(
+            op, params, grads, m, v, masters=None if params is masters else masters, step=[step],
+            lr=lr, betas=(0.9, beta2), eps=1e-8, weight_decay=decay,
+            inv_scale=torch.tensor([inv]), found_inf=found_inf,
+        )  # fmt: skip
+        run()
+        # rounding beta2 to FP32 is an error of eps / (1 - beta2) in v, and half that in its root
+        bound = lr * torch.finfo(torch.float32).eps / (1 - beta2)
+        for got, weight, update in zip(masters, weights, updates, strict=True):
+            yield differs(f"{dtype} weights", got, weight - update, bound)
+        for got, master in zip(params, masters, strict=True):
+            yield differs(f"{dtype} copies of the weights", got, master.to(dtype))
+        state = (*params, *masters, *m, *v, step)
+        before = [tensor.clone() for tensor in state]
+        found_inf.fill_(1.0)
+        run()
+        for got, kept in zip(state, before, strict=True):
+            yield differs(f"{dtype} skipped step", got, kept)
+
+
+CHECKS: dict[str, Check] = {
+    "accumulate_grads": check_accumulate,
+    "adam_step": check_adam,
+    "unscale_check": check_unscale,
+    "update_scale": check_update_scale,
+}
