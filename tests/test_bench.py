@@ -1,0 +1,124 @@
+"""Every benchmark runs, compares results before times, and writes what it found."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))  # the benchmarks are not installed
+
+from bench import __main__ as command  # noqa: E402
+from bench.problem import Bound, Row, Side, Traffic  # noqa: E402
+from bench.timing import Contestant, Spread, interleave, ratios  # noqa: E402
+from tests.cases import models  # noqa: E402
+
+TINY = ["--tiny", "--rounds", "2", "--no-compile"]
+
+
+def numel(shapes):
+    return sum(torch.Size(shape).numel() for shape in shapes)
+
+
+def run(tmp_path, *words):
+    path = tmp_path / "out.json"
+    threads = torch.get_num_threads()
+    try:
+        assert command.main([*words, *TINY, "--json", str(path)]) == 0
+    finally:
+        torch.set_num_threads(threads)
+    return json.loads(path.read_text())
+
+
+def test_gpt2_small_has_the_published_parameters():
+    shapes = models.gpt2_small()
+    assert (len(shapes), numel(shapes)) == (148, models.GPT2_SMALL_PARAMETERS)
+
+
+@pytest.mark.parametrize("bench", command.BENCHES)
+def test_every_row_is_measured_and_written(bench, tmp_path, capsys):
+    (found,) = run(tmp_path, bench, "--threads", "1")
+    output = capsys.readouterr()
+    names = [row.name for row in command.BENCHES[bench](tiny=True)]
+    assert [row["name"] for row in found["rows"]] == names
+    assert found["machine"]["threads"] == 1
+    assert all(name in output.err and name in output.out for name in names)
+    for row in found["rows"]:
+        ours, *rivals = row["lines"]
+        assert ours["speedup"] is None
+        assert row["best_rival"] in [line["name"] for line in rivals]
+        for line in row["lines"]:
+            assert len(line["samples"]) == 2
+            assert line["ns_per_element"] > 0
+            assert line["gb_per_s"] > 0
+        for line in rivals:
+            assert 0 <= line["worst_error"] <= 1
+            assert line["verdict"] in ("win", "loss", "even")
+
+
+def test_all_runs_every_benchmark_and_a_filter_keeps_some_rows(tmp_path):
+    found = run(tmp_path, "all", "--filter", "^check, fp16|^AdamW bf16")
+    rows = {entry["bench"]: [row["name"] for row in entry["rows"]] for entry in found}
+    assert list(rows) == list(command.BENCHES)
+    assert all(name.startswith("AdamW bf16") for name in rows["adam"])
+    assert all(name.startswith("check, fp16") for name in rows["unscale"])
+    assert all(rows.values())
+
+
+def test_usage_errors_exit_with_2():
+    for words in (["knitting"], ["adam", "--rounds", "0"], ["adam", "--filter", "("]):
+        with pytest.raises(SystemExit) as stopped:
+            command.main(words)
+        assert stopped.value.code == 2
+
+
+def row_of_sides(*values):
+    def sides(shapes):
+        return [
+            Side(str(value), lambda: None, lambda value=value: {"x": [torch.tensor([value])]})
+            for value in values
+        ]
+
+    return Row("row", [(1,)], Traffic(update=8), sides, {"x": Bound(0.0, 0.5)})
+
+
+def test_sides_that_agree_within_the_bound_may_be_timed():
+    assert command.check_row(row_of_sides(1.0, 1.25)) == {"1.25": 0.5}
+
+
+@pytest.mark.parametrize("other", [2.0, float("nan"), float("inf")])
+def test_sides_that_differ_are_not_timed(other):
+    with pytest.raises(command.DifferentResultsError):
+        command.check_row(row_of_sides(1.0, other))
+
+
+def test_sides_without_a_common_result_are_not_timed():
+    row = row_of_sides(1.0)
+    other = Side("other", lambda: None, lambda: {"y": [torch.zeros(1)]})
+    with pytest.raises(command.DifferentResultsError):
+        command.compare(row.sides(())[0], other, row.bounds)
+
+
+def test_a_wrong_kernel_stops_the_benchmark(monkeypatch, capsys):
+    from halfword import ops
+
+    monkeypatch.setattr(ops, "accumulate_grads", lambda *args, **kwargs: None)
+    assert command.main(["unscale", *TINY, "--filter", "^accumulate"]) == 1
+    assert "results differ" in capsys.readouterr().err
+
+
+def test_contestants_take_turns():
+    order = []
+    contestants = [Contestant(name, lambda name=name: order.append(name)) for name in "ab"]
+    samples = interleave(contestants, rounds=3)
+    assert {name: len(seconds) for name, seconds in samples.items()} == {"a": 3, "b": 3}
+    turns = [name for i, name in enumerate(order) if i == 0 or order[i - 1] != name]
+    assert "".join(turns) == "ab" + "ab" * 3  # warm-up, then rounds
+
+
+def test_ratios_are_taken_pair_by_pair():
+    assert ratios([2.0, 9.0], [1.0, 3.0]) == [2.0, 3.0]
+    assert Spread.of([1.0, 2.0, 3.0, 4.0, 5.0]) == Spread(3.0, 2.0, 4.0)
+    assert Spread.of([7.0]) == Spread(7.0, 7.0, 7.0)
