@@ -15,6 +15,7 @@ from halfword.optim import join_master, split_master
 from .cases.adam_step import BF16, F16, F32, GRADS, MOMENTS, SHAPES, WEIGHTS, Types
 from .compare import assert_same_bits, same_bits
 from .reference.adam_step import Hyper, adam_update, round_moment, round_stochastic
+from .reference.arithmetic import philox
 
 SEED, STEP = 0x1234567890ABCDEF, 3  # STEP: of the counter before the step
 
@@ -380,6 +381,20 @@ def test_stochastic_rounding_is_unbiased_and_repeats(device):
     assert abs(up - 0.3) < 5 * (0.3 * 0.7 / n) ** 0.5
     assert_same_bits(rounded(7), first)
     assert not same_bits(rounded(8), first)
+
+
+@pytest.mark.parametrize(
+    ("rounds", "counter", "key", "words"),
+    [
+        (7, 0, 0, "5f6fb709 0d893f64 4f121f81 4f730a48"),
+        (10, 0, 0, "6627e8d5 e169c58d bc57ac4c 9b00dbd8"),
+        (10, 0xFFFFFFFF, 0xFFFFFFFFFFFFFFFF, "408f276d 41c83b0e a20bc7c6 6d5451fd"),
+    ],
+)
+def test_the_reference_generator_gives_the_known_answers(rounds, counter, key, words):
+    """Of Random123, whose authors made Philox. The kernels are tested against this reference."""
+    got = philox([torch.tensor(counter)] * 4, key, rounds)
+    assert " ".join(f"{word.item():08x}" for word in got) == words
 
 
 def test_bfloat16_second_moments_decay():

@@ -124,7 +124,7 @@ HALFWORD_INLINE void fill_block(const AdamRun& run, int64_t first, int64_t count
 
 template <class Weight, class Grad, class Moment>
 void adam_loop(const AdamRun& run) {
-  RandomBlock random;
+  alignas(64) RandomBlock random;
   for (int64_t first = 0; first < run.count; first += kRandomBlock) {
     const int64_t left = run.count - first;
     const int64_t count = left < kRandomBlock ? left : kRandomBlock;

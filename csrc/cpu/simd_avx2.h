@@ -42,13 +42,34 @@ HALFWORD_INLINE F32 select(Mask m, F32 a, F32 b) { return _mm256_blendv_ps(b.v, 
 HALFWORD_INLINE U32 select(Mask m, U32 a, U32 b) {
   return _mm256_blendv_epi8(b.v, a.v, _mm256_castps_si256(m.v));
 }
-HALFWORD_INLINE U32 lane_numbers() { return _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7); }
-HALFWORD_INLINE U32 multiply_wide(U32 a, uint32_t b, U32* high) {
-  const __m256i factor = _mm256_set1_epi32(static_cast<int>(b));
-  const __m256i even = _mm256_mul_epu32(a.v, factor);
-  const __m256i odd = _mm256_mul_epu32(_mm256_srli_epi64(a.v, 32), factor);
-  *high = _mm256_blend_epi32(_mm256_srli_epi64(even, 32), odd, 0xaa);
-  return _mm256_blend_epi32(even, _mm256_slli_epi64(odd, 32), 0xaa);
+
+// Four words, each in the low half of a 64-bit lane; what is above them is ignored.
+constexpr int kCallLanes = 4;
+struct CallWord {
+  __m256i v;
+  HALFWORD_INLINE CallWord() = default;
+  HALFWORD_INLINE CallWord(__m256i x) : v(x) {}
+  HALFWORD_INLINE CallWord(uint32_t x) : v(_mm256_set1_epi32(static_cast<int>(x))) {}
+};
+HALFWORD_INLINE CallWord operator^(CallWord a, CallWord b) { return _mm256_xor_si256(a.v, b.v); }
+HALFWORD_INLINE CallWord counting_from(uint32_t first) {
+  return _mm256_add_epi32(CallWord(first).v, _mm256_setr_epi64x(0, 1, 2, 3));
+}
+HALFWORD_INLINE CallWord multiply_wide(CallWord a, uint32_t b, CallWord* high) {
+  const __m256i product = _mm256_mul_epu32(a.v, CallWord(b).v);
+  *high = _mm256_srli_epi64(product, 32);
+  return product;
+}
+HALFWORD_INLINE __m256i join_words(CallWord low, CallWord high) {
+  return _mm256_blend_epi32(low.v, _mm256_slli_epi64(high.v, 32), 0xaa);
+}
+HALFWORD_INLINE void store_calls(uint32_t* p, const CallWord (&word)[4]) {
+  const __m256i front = join_words(word[0], word[1]), back = join_words(word[2], word[3]);
+  const __m256i even = _mm256_unpacklo_epi64(front, back);  // calls 0, 2
+  const __m256i odd = _mm256_unpackhi_epi64(front, back);   // calls 1, 3
+  auto* out = reinterpret_cast<__m256i*>(p);
+  _mm256_storeu_si256(out, _mm256_permute2x128_si256(even, odd, 0x20));
+  _mm256_storeu_si256(out + 1, _mm256_permute2x128_si256(even, odd, 0x31));
 }
 
 HALFWORD_INLINE F32 operator+(F32 a, F32 b) { return _mm256_add_ps(a.v, b.v); }

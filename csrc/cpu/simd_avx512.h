@@ -44,15 +44,33 @@ HALFWORD_INLINE U32 operator>>(U32 a, int n) {
 }
 HALFWORD_INLINE F32 select(Mask m, F32 a, F32 b) { return _mm512_mask_mov_ps(b.v, m.v, a.v); }
 HALFWORD_INLINE U32 select(Mask m, U32 a, U32 b) { return _mm512_mask_mov_epi32(b.v, m.v, a.v); }
-HALFWORD_INLINE U32 lane_numbers() {
-  return _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+
+// Eight words, each in the low half of a 64-bit lane; what is above them is ignored.
+constexpr int kCallLanes = 8;
+struct CallWord {
+  __m512i v;
+  HALFWORD_INLINE CallWord() = default;
+  HALFWORD_INLINE CallWord(__m512i x) : v(x) {}
+  HALFWORD_INLINE CallWord(uint32_t x) : v(_mm512_set1_epi32(static_cast<int>(x))) {}
+};
+HALFWORD_INLINE CallWord operator^(CallWord a, CallWord b) { return _mm512_xor_si512(a.v, b.v); }
+HALFWORD_INLINE CallWord counting_from(uint32_t first) {
+  return _mm512_add_epi32(CallWord(first).v, _mm512_setr_epi64(0, 1, 2, 3, 4, 5, 6, 7));
 }
-HALFWORD_INLINE U32 multiply_wide(U32 a, uint32_t b, U32* high) {
-  const __m512i factor = _mm512_set1_epi32(static_cast<int>(b));
-  const __m512i even = _mm512_mul_epu32(a.v, factor);
-  const __m512i odd = _mm512_mul_epu32(_mm512_srli_epi64(a.v, 32), factor);
-  *high = _mm512_mask_mov_epi32(_mm512_srli_epi64(even, 32), 0xaaaa, odd);
-  return _mm512_mask_mov_epi32(even, 0xaaaa, _mm512_slli_epi64(odd, 32));
+HALFWORD_INLINE CallWord multiply_wide(CallWord a, uint32_t b, CallWord* high) {
+  const __m512i product = _mm512_mul_epu32(a.v, CallWord(b).v);
+  *high = _mm512_srli_epi64(product, 32);
+  return product;
+}
+HALFWORD_INLINE __m512i join_words(CallWord low, CallWord high) {
+  return _mm512_mask_mov_epi32(low.v, 0xaaaa, _mm512_slli_epi64(high.v, 32));
+}
+HALFWORD_INLINE void store_calls(uint32_t* p, const CallWord (&word)[4]) {
+  const __m512i front = join_words(word[0], word[1]), back = join_words(word[2], word[3]);
+  const __m512i first = _mm512_setr_epi64(0, 8, 1, 9, 2, 10, 3, 11);
+  const __m512i second = _mm512_setr_epi64(4, 12, 5, 13, 6, 14, 7, 15);
+  _mm512_storeu_si512(p, _mm512_permutex2var_epi64(front, first, back));
+  _mm512_storeu_si512(p + 16, _mm512_permutex2var_epi64(front, second, back));
 }
 
 HALFWORD_INLINE F32 operator+(F32 a, F32 b) { return _mm512_add_ps(a.v, b.v); }

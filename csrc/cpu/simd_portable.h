@@ -40,11 +40,24 @@ HALFWORD_INLINE U32 operator^(U32 a, U32 b) { return a.v ^ b.v; }
 HALFWORD_INLINE U32 operator<<(U32 a, int n) { return a.v << n; }
 HALFWORD_INLINE U32 operator>>(U32 a, int n) { return a.v >> n; }
 HALFWORD_INLINE U32 select(Mask m, U32 a, U32 b) { return m.v ? a : b; }
-HALFWORD_INLINE U32 lane_numbers() { return 0u; }
-HALFWORD_INLINE U32 multiply_wide(U32 a, uint32_t b, U32* high) {
+
+// 32-bit words for the random generator, one call a lane.
+constexpr int kCallLanes = 1;
+struct CallWord {
+  uint32_t v;
+  HALFWORD_INLINE CallWord() = default;
+  HALFWORD_INLINE CallWord(uint32_t x) : v(x) {}
+};
+HALFWORD_INLINE CallWord operator^(CallWord a, CallWord b) { return a.v ^ b.v; }
+HALFWORD_INLINE CallWord counting_from(uint32_t first) { return first; }
+HALFWORD_INLINE CallWord multiply_wide(CallWord a, uint32_t b, CallWord* high) {
   const uint64_t product = static_cast<uint64_t>(a.v) * b;
   *high = static_cast<uint32_t>(product >> 32);
   return static_cast<uint32_t>(product);
+}
+// The four words of each call behind one another.
+HALFWORD_INLINE void store_calls(uint32_t* p, const CallWord (&word)[4]) {
+  for (int w = 0; w < 4; ++w) p[w] = word[w].v;
 }
 
 HALFWORD_INLINE F32 operator+(F32 a, F32 b) { return F32(a.v + b.v); }

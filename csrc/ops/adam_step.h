@@ -19,7 +19,7 @@
 // Rounding: parameters to nearest even, or, for bfloat16 without masters, stochastically if asked;
 // remainder masters as core/dtype.h splits them; bfloat16 moments always stochastically (to nearest,
 // v could never decay: a step of 1 - beta2 = 1e-3 is less than half an ulp). The random bits are
-// Philox4x32-10(key = seed, counter = (element / 8, t, 4 * stream + purpose)), where the element
+// Philox4x32-7(key = seed, counter = (element / 8, t, 4 * stream + purpose)), where the element
 // counts in row-major order of the shape.
 //
 // Identical bits on every backend, whatever the layout, alignment and number of threads (NaN

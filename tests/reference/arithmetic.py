@@ -21,12 +21,12 @@ def fma(a: Tensor, b: Tensor, c: Tensor) -> Tensor:
     return torch.where(inexact & even, word + away, word).view(torch.float64).float()
 
 
-def philox(counter: list[Tensor], key: int) -> list[Tensor]:
-    """Philox4x32-10 of four int64 tensors that hold 32-bit words."""
+def philox(counter: list[Tensor], key: int, rounds: int = 7) -> list[Tensor]:
+    """Philox4x32-7 (or of more rounds) of four int64 tensors that hold 32-bit words."""
     mask = 0xFFFFFFFF
     key0, key1 = key & mask, (key >> 32) & mask
     c0, c1, c2, c3 = counter
-    for _ in range(10):
+    for _ in range(rounds):
         high0, low0 = _multiply(c0, 0xD2511F53)
         high1, low1 = _multiply(c2, 0xCD9E8D57)
         c0, c1, c2, c3 = high1 ^ c1 ^ key0, low1, high0 ^ c3 ^ key1, low0
