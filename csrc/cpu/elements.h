@@ -15,6 +15,7 @@ struct Float32 {
   HALFWORD_INLINE static void store(void* p, int64_t i, F32 x) {
     store_floats(static_cast<float*>(p) + i, x);
   }
+  HALFWORD_INLINE static F32 round(F32 x) { return x; }  // what a store and a load make of it
   HALFWORD_INLINE static uint32_t largest_magnitude(const void* p, int64_t count) {
     return largest_word(static_cast<const uint32_t*>(p), count);
   }
@@ -30,6 +31,7 @@ struct Half : Format {
   HALFWORD_INLINE static void store(void* p, int64_t i, F32 x) {
     store_halves(static_cast<uint16_t*>(p) + i, Format::nearest(x));
   }
+  HALFWORD_INLINE static F32 round(F32 x) { return Format::to_float(Format::nearest(x)); }
   HALFWORD_INLINE static uint32_t largest_magnitude(const void* p, int64_t count) {
     return largest_half(static_cast<const uint16_t*>(p), count);
   }

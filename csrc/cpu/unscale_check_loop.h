@@ -11,21 +11,23 @@ namespace {
 constexpr int64_t kTileLanes = UnscaleCheckParams::kLanes;
 constexpr int64_t kEights = kTileLanes / 8;
 
-// Scaling and rounding keep the order of magnitudes, so that some u is not finite exactly when the
-// u of the largest magnitude is not; and the integer order puts inf and NaN above all numbers.
-template <class Grad>
-HALFWORD_INLINE bool any_not_finite(const UnscaleCheckRun& run) {
-  const uint32_t largest = Grad::largest_magnitude(run.grad, run.count);
-  alignas(64) typename Grad::Word word[kLanes] = {};
-  for (auto& w : word) w = static_cast<typename Grad::Word>(largest);
-  F32 u = Grad::load(word, 0) * F32(run.inv_scale);
-  if (run.write) {
-    Grad::store(word, 0, u);
-    u = Grad::load(word, 0);
-  }
+HALFWORD_INLINE bool all_finite(F32 x) {
   float lanes[kLanes];
-  store_floats(lanes, u);
-  return !(lanes[0] - lanes[0] == 0.0f);
+  store_floats(lanes, x);
+  for (const float lane : lanes) {
+    if (!(lane - lane == 0.0f)) return false;
+  }
+  return true;
+}
+
+// Scaling keeps the order of magnitudes, so that some u is not finite exactly when the u of the
+// largest magnitude is not; and the integer order puts inf and NaN above all numbers.
+template <class Grad>
+HALFWORD_INLINE bool check_only(const UnscaleCheckRun& run) {
+  const uint32_t largest = Grad::largest_magnitude(run.grad, run.count);
+  typename Grad::Word word[kLanes];
+  for (auto& w : word) w = static_cast<typename Grad::Word>(largest);
+  return !all_finite(Grad::load(word, 0) * F32(run.inv_scale));
 }
 
 template <class Grad>
@@ -33,7 +35,16 @@ HALFWORD_INLINE F32 unscaled(const UnscaleCheckRun& run, int64_t i) {
   const F32 u = Grad::load(run.grad, i) * F32(run.inv_scale);
   if (!run.write) return u;
   Grad::store(run.grad, i, u);
-  return Grad::load(run.grad, i);
+  return Grad::round(u);
+}
+
+template <class Grad>
+HALFWORD_INLINE bool check_and_write(const UnscaleCheckRun& run) {
+  F32 flag(0.0f);  // 0 * u is 0 for a number and NaN for the rest, which a sum keeps
+  for (int64_t i = 0; i < run.count; i += kLanes) {
+    flag = fma(unscaled<Grad>(run, i), F32(0.0f), flag);
+  }
+  return !all_finite(flag);
 }
 
 // Adds sums[0 ... eights) in halves; what lies past them counts as 0.
@@ -51,13 +62,10 @@ HALFWORD_INLINE float sum_of_squares(const UnscaleCheckRun& run) {
   alignas(64) float lanes[kTileLanes];
   alignas(64) float sums[kEights];
   const int64_t active = run.count < kTileLanes ? run.count : kTileLanes;
-  for (int64_t lane = 0; lane < active; lane += kLanes) {
-    F32 sum(0.0f);
-    for (int64_t i = lane; i < run.count; i += kTileLanes) {
-      const F32 u = unscaled<Grad>(run, i);
-      sum = fma(u, u, sum);
-    }
-    store_floats(lanes + lane, sum);
+  for (int64_t i = 0; i < run.count; i += kLanes) {  // in the order of memory, for the prefetcher
+    const F32 u = unscaled<Grad>(run, i);
+    float* lane = lanes + i % kTileLanes;
+    store_floats(lane, fma(u, u, i < kTileLanes ? F32(0.0f) : load_floats(lane)));
   }
   // add_eights takes 16 eights at once.
   const int64_t padded = (active + 127) / 128 * 128;
@@ -66,15 +74,21 @@ HALFWORD_INLINE float sum_of_squares(const UnscaleCheckRun& run) {
   return add_halves(sums, padded / 8);
 }
 
+// A sum of squares is a number only if all of them are. If it is not, it may still be a finite sum
+// too large for FP32: the gradients, written or not, tell.
+template <class Grad>
+HALFWORD_INLINE UnscaleCheckResult check_and_norm(const UnscaleCheckRun& run) {
+  const float sum = sum_of_squares<Grad>(run);
+  if (sum - sum == 0.0f) return {false, sum};
+  UnscaleCheckRun again = run;
+  if (run.write) again.inv_scale = 1.0f;
+  return {check_only<Grad>(again), sum};
+}
+
 template <class Grad>
 UnscaleCheckResult unscale_check_loop(const UnscaleCheckRun& run) {
-  UnscaleCheckResult result{any_not_finite<Grad>(run), 0.0f};
-  if (run.norm) {
-    result.sum_of_squares = sum_of_squares<Grad>(run);
-  } else if (run.write) {
-    for (int64_t i = 0; i < run.count; i += kLanes) unscaled<Grad>(run, i);
-  }
-  return result;
+  if (run.norm) return check_and_norm<Grad>(run);
+  return {run.write ? check_and_write<Grad>(run) : check_only<Grad>(run), 0.0f};
 }
 
 HALFWORD_INLINE UnscaleCheckLoop select_unscale_check_loop(Dtype dtype) {
