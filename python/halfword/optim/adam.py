@@ -14,7 +14,7 @@ from ..ops._library import mark_written
 from ..ops.adam_step import AdamLists, launch
 from . import checkpoint, distributed
 from .hyper import check_defaults, check_params
-from .lists import ParamLists, collect, refuse_sparse
+from .lists import ParamLists, collect, with_gradients
 from .masters import MasterWeights
 
 _ADAM_DOC = """Implements {name} as one fused kernel over all parameters.
@@ -195,10 +195,11 @@ class Adam(torch.optim.Optimizer):
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
-        for group in self.param_groups:  # all of them before the first is touched
+        pairs = []
+        for group in self.param_groups:  # all of them are checked before the first is touched
             check_defaults(self._name, group, self.max_grad_norm)
-            refuse_sparse(self._name, group["params"])
-        batches = [collect(self, group) for group in self.param_groups]
+            pairs.append((group, *with_gradients(self._name, group)))
+        batches = [collect(self, *pair) for pair in pairs]
         batches = [batch for batch in batches if batch.lists.params]
         inv_scale, clip_coef = self._check_gradients(batches)
         for batch in batches:

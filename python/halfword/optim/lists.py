@@ -24,13 +24,32 @@ class ParamLists:
 _STREAMS_PER_GROUP = 1 << 20  # places a group has for its parameters' random streams
 
 
-def collect(optimizer: torch.optim.Optimizer, group: dict[str, Any]) -> ParamLists:
+def with_gradients(name: str, group: dict[str, Any]) -> tuple[list[Tensor], list[Tensor]]:
+    """The parameters of a group that have a gradient, and the gradients.
+
+    RuntimeError for a sparse one.
+    """
+    params = [p for p in group["params"] if p.grad is not None]
+    grads = [p.grad for p in params]
+    for grad in grads:
+        if grad.is_sparse:
+            raise RuntimeError(
+                f"{name}: gradients must be dense; got a sparse gradient of a parameter of shape "
+                f"{list(grad.shape)} (torch.optim.SparseAdam takes those)"
+            )
+    return params, grads
+
+
+def collect(
+    optimizer: torch.optim.Optimizer,
+    group: dict[str, Any],
+    params: list[Tensor],
+    grads: list[Tensor],
+) -> ParamLists:
     """The lists of a group; makes the state of a parameter that has none yet.
 
     Column by column, because this runs for every parameter at every step.
     """
-    params = [p for p in group["params"] if p.grad is not None]
-    grads = [p.grad for p in params if p.grad is not None]
     table = optimizer.state
     states = [table[p] for p in params]
     for param, state in zip(params, states, strict=True):
@@ -48,16 +67,6 @@ def collect(optimizer: torch.optim.Optimizer, group: dict[str, Any]) -> ParamLis
     )
     random = group["stochastic_rounding"] or group["moment_dtype"] == torch.bfloat16
     return ParamLists(group, lists, _streams(optimizer, group, params) if random else [])
-
-
-def refuse_sparse(name: str, params: list[Tensor]) -> None:
-    """RuntimeError if a parameter has a sparse gradient."""
-    for param in params:
-        if param.grad is not None and param.grad.is_sparse:
-            raise RuntimeError(
-                f"{name}: gradients must be dense; got a sparse gradient of a parameter of shape "
-                f"{list(param.shape)} (torch.optim.SparseAdam takes those)"
-            )
 
 
 def initial_state(param: Tensor, group: dict[str, Any]) -> dict[str, Tensor]:
