@@ -462,6 +462,11 @@ def test_a_written_tensor_is_known_to_autograd():
         loss.backward()
 
 
+def test_an_empty_list_is_no_step():
+    ops.adam_step([], [], [], [], step=[], lr=0.1)
+    ops.accumulate_grads([], [])
+
+
 def problem_lists(n=2):
     return {
         "params": [torch.ones(4) for _ in range(n)],

@@ -1,6 +1,7 @@
 """halfword.optim: AdamW and Adam as drop-ins for torch's."""
 
 import copy
+import gc
 import io
 import pickle
 
@@ -479,6 +480,40 @@ def test_a_parameter_moved_or_replaced_between_steps_is_seen():
     bias.grad = torch.ones(33)
     optimizer.step()
     assert optimizer.state[bias]["step"].item() == 1
+
+
+def test_gradients_may_change_dtype_layout_and_place_between_steps():
+    """What a plan was made for: contiguous gradients at one address."""
+    one, two = nn.Parameter(torch.ones(6, 8)), nn.Parameter(torch.ones(6, 8))
+    kept = AdamW([one], lr=0.1)
+    for i in range(5):
+        grad = torch.randn(6, 8)
+        one.grad = grad.t().contiguous().t() if i % 2 else grad.clone()
+        kept.step()
+        fresh = AdamW([two], lr=0.1)  # has no plan
+        if i:
+            fresh.load_state_dict(state)
+        two.grad = grad
+        fresh.step()
+        state = fresh.state_dict()
+        assert_same_bits(one.detach(), two.detach())
+
+
+def test_an_optimizer_that_goes_away_takes_its_plan_along():
+    p = nn.Parameter(torch.ones(4))
+    optimizer = AdamW([p])
+    p.grad = torch.ones(4)
+    optimizer.step(), optimizer.step()
+    number = optimizer._plans[0]._number
+    arguments = ([p], [p.grad], number, None, None, None, None, 0.1, 0.9, 0.9, 1e-8, 0.0)
+    rest = (True, False, True, False, 0)
+    with torch.no_grad():
+        assert torch.ops.halfword._adam_plan_step(*arguments, *rest)
+        del optimizer
+        gc.collect()
+        before = p.detach().clone()
+        assert not torch.ops.halfword._adam_plan_step(*arguments, *rest)
+    assert_same_bits(p.detach(), before)
 
 
 def test_sparse_gradients_are_an_error_that_changes_nothing():

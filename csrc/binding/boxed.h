@@ -111,10 +111,10 @@ struct Unbox<std::vector<T>> {
   }
 };
 
-// The boxed form of `void f(const A&...)`.
+// The boxed form of a function of `const A&...` that returns nothing, an int or a bool.
 template <auto Function>
 struct Boxed;
-template <class... Args, void (*Function)(Args...)>
+template <class Result, class... Args, Result (*Function)(Args...)>
 struct Boxed<Function> {
   template <class T>
   using Plain = std::remove_cv_t<std::remove_reference_t<T>>;
@@ -126,7 +126,11 @@ struct Boxed<Function> {
   static void call_with(StableIValue* stack, std::index_sequence<I...>) {
     // Braces: the arguments are unboxed in order, and all of them before the call.
     const std::tuple<Plain<Args>...> arguments{Unbox<Plain<Args>>::from(stack[I])...};
-    Function(std::get<I>(arguments)...);
+    if constexpr (std::is_void_v<Result>) {
+      Function(std::get<I>(arguments)...);
+    } else {
+      stack[0] = static_cast<StableIValue>(Function(std::get<I>(arguments)...));
+    }
   }
 };
 

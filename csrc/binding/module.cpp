@@ -1,4 +1,5 @@
-// What is not a tensor op: facts of the build, CPU features, the choice of instruction set.
+// What is not a tensor op: facts of the build, CPU features, the choice of instruction set, the end
+// of an optimizer's plan.
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
@@ -6,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "binding/adam_plan.h"
 #include "core/cpu_isa.h"
 
 namespace py = pybind11;
@@ -69,4 +71,6 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
         "The instruction set in use.");
   m.def("set_isa", &choose_isa, py::arg("name"),
         "Use this instruction set from now on. ValueError if the machine lacks it.");
+  m.def("forget_adam_plan", &forget_adam_plan, py::arg("number"),
+        "Free the plan of this number, if there is one.");
 }

@@ -14,3 +14,6 @@ def isa() -> str:
 
 def set_isa(name: str) -> None:
     """Use this instruction set from now on. ValueError if the machine lacks it."""
+
+def forget_adam_plan(number: int) -> None:
+    """Free the plan of this number, if there is one."""

@@ -8,7 +8,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from ..ops import unscale_check
+from ..ops.unscale_check import unscale_check
 
 Reduction = Callable[[Tensor], None]
 

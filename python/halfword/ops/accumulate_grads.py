@@ -33,5 +33,7 @@ def accumulate_grads(
     Moves: 6 bytes read and 4 written an element of a 16-bit gradient.
     """
     main_grads = list(main_grads)
+    if not main_grads and not grads:
+        return
     call(_OP, main_grads, list(grads), alpha)
     mark_written(main_grads)

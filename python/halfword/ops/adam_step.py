@@ -1,19 +1,25 @@
 """One fused Adam step over a list of parameters."""
 
+import operator
+import weakref
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from torch import Tensor
 
+from .._core import forget_adam_plan
 from ._library import call, define, mark_written
+
+_NUMBERS = (
+    "Tensor? lr_tensor, Tensor? inv_scale, Tensor? found_inf, Tensor? clip_coef, float lr, "
+    "float beta1, float beta2, float eps, float weight_decay, bool decoupled, bool maximize, "
+    "bool bias_correction, bool stochastic_params, int seed"
+)
 
 _OP = define(
     "adam_step(Tensor(a!)[] params, Tensor[] grads, Tensor(b!)[] exp_avgs, "
     "Tensor(c!)[] exp_avg_sqs, Tensor(d!)[] max_exp_avg_sqs, Tensor(e!)[] masters, Tensor[] masks, "
-    "Tensor(f!)[] step, Tensor? lr_tensor, Tensor? inv_scale, Tensor? found_inf, "
-    "Tensor? clip_coef, float lr, float beta1, float beta2, float eps, float weight_decay, "
-    "bool decoupled, bool maximize, bool bias_correction, bool stochastic_params, int seed, "
-    "int[] streams) -> ()",
+    f"Tensor(f!)[] step, {_NUMBERS}, int[] streams) -> ()",
     fake=lambda *args: None,
 )
 
@@ -97,22 +103,24 @@ def adam_step(
             )
         )
     )  # fmt: skip
-    launch(
-        lists,
-        lr=lr,
-        betas=betas,
-        eps=eps,
-        weight_decay=weight_decay,
-        decoupled=decoupled,
-        maximize=maximize,
-        bias_correction=bias_correction,
-        inv_scale=inv_scale,
-        found_inf=found_inf,
-        clip_coef=clip_coef,
-        stochastic_params=stochastic_params,
-        seed=seed,
-        streams=list(streams or ()),
+    if not lists.params:
+        return
+    numbers = AdamNumbers(
+        lr if isinstance(lr, Tensor) else None,
+        inv_scale,
+        found_inf,
+        clip_coef,
+        0.0 if isinstance(lr, Tensor) else lr,
+        *betas,
+        eps,
+        weight_decay,
+        decoupled,
+        maximize,
+        bias_correction,
+        stochastic_params,
+        seed,
     )
+    launch(lists, numbers, list(streams or ()))
     mark_written(*(tensors for i, tensors in enumerate(lists) if i not in _READ_ONLY))
 
 
@@ -129,30 +137,68 @@ class AdamLists(NamedTuple):
     step: list[Tensor]
 
 
-_READ_ONLY = {AdamLists._fields.index("grads"), AdamLists._fields.index("masks")}
+_GRADS = AdamLists._fields.index("grads")
+_READ_ONLY = {_GRADS, AdamLists._fields.index("masks")}
 
 
-def launch(
-    lists: AdamLists,
-    *,
-    lr: float | Tensor,
-    betas: tuple[float, float],
-    eps: float,
-    weight_decay: float,
-    decoupled: bool,
-    maximize: bool,
-    bias_correction: bool,
-    inv_scale: Tensor | None,
-    found_inf: Tensor | None,
-    clip_coef: Tensor | None,
-    stochastic_params: bool,
-    seed: int,
-    streams: list[int],
-) -> None:
+class AdamNumbers(NamedTuple):
+    """The numbers of :func:`adam_step`, as its schema orders them."""
+
+    lr_tensor: Tensor | None
+    inv_scale: Tensor | None
+    found_inf: Tensor | None
+    clip_coef: Tensor | None
+    lr: float
+    beta1: float
+    beta2: float
+    eps: float
+    weight_decay: float
+    decoupled: bool
+    maximize: bool
+    bias_correction: bool
+    stochastic_params: bool
+    seed: int
+
+
+def launch(lists: AdamLists, numbers: AdamNumbers, streams: list[int]) -> None:
     """:func:`adam_step` for a caller that has the lists already and tells autograd itself."""
-    lr_tensor = lr if isinstance(lr, Tensor) else None
-    lr_number = 0.0 if isinstance(lr, Tensor) else lr
-    call(
-        _OP, *lists, lr_tensor, inv_scale, found_inf, clip_coef, lr_number, *betas, eps,
-        weight_decay, decoupled, maximize, bias_correction, stochastic_params, seed, streams,
-    )  # fmt: skip
+    call(_OP, *lists, *numbers, streams)
+
+
+# The fast path of an optimizer, whose tensors are the same at every step: see
+# csrc/binding/adam_plan.cpp.
+_PLAN = define(
+    "_adam_plan(Tensor[] params, Tensor[] grads, Tensor[] exp_avgs, Tensor[] exp_avg_sqs, "
+    "Tensor[] max_exp_avg_sqs, Tensor[] masters, Tensor[] masks, Tensor[] step, "
+    "bool stochastic_params, int[] streams) -> int",
+    fake=lambda *args: 0,
+)
+_PLAN_STEP = define(
+    f"_adam_plan_step(Tensor(a!)[] params, Tensor[] grads, int plan, {_NUMBERS}) -> bool",
+    fake=lambda *args: True,
+)
+
+
+class AdamPlan:
+    """The tensors of a step, checked and laid out once for many steps.
+
+    It fits as long as the lists hold the same tensors; only the gradients may be others.
+    """
+
+    def __init__(self, lists: AdamLists, stochastic_params: bool, streams: list[int]) -> None:
+        self._kept = [list(tensors) for tensors in lists]
+        self._streams = streams
+        self._number: int = call(_PLAN, *lists, stochastic_params, streams)
+        weakref.finalize(self, forget_adam_plan, self._number)
+
+    def step(self, lists: AdamLists, numbers: AdamNumbers, streams: list[int]) -> bool:
+        """As :func:`launch`; False, and nothing done, if the plan does not fit these lists."""
+        if self._number == 0 or streams != self._streams:
+            return False
+        for i, (kept, tensors) in enumerate(zip(self._kept, lists, strict=True)):
+            if i == _GRADS:
+                continue
+            if len(kept) != len(tensors) or not all(map(operator.is_, kept, tensors)):
+                return False
+        fits: bool = call(_PLAN_STEP, lists.params, lists.grads, self._number, *numbers)
+        return fits

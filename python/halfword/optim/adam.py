@@ -11,7 +11,7 @@ from torch import Tensor
 
 from .. import ops
 from ..ops._library import mark_written
-from ..ops.adam_step import AdamLists, launch
+from ..ops.adam_step import AdamLists, AdamNumbers, AdamPlan, launch
 from . import checkpoint, distributed
 from .hyper import check_defaults, check_params
 from .lists import ParamLists, collect, with_gradients
@@ -122,6 +122,7 @@ class Adam(torch.optim.Optimizer):
         self._skipped: Tensor | None = None
         self._found_inf: Tensor | None = None
         self._grad_norm: Tensor | None = None
+        self._plans: dict[int, AdamPlan] = {}  # by the place of the group
         super().__init__(params, defaults)
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
@@ -198,12 +199,11 @@ class Adam(torch.optim.Optimizer):
         pairs = []
         for group in self.param_groups:  # all of them are checked before the first is touched
             check_defaults(self._name, group, self.max_grad_norm)
-            pairs.append((group, *with_gradients(self._name, group)))
-        batches = [collect(self, *pair) for pair in pairs]
-        batches = [batch for batch in batches if batch.lists.params]
+            pairs.append(with_gradients(self._name, group))
+        batches = [collect(self, i, *pair) for i, pair in enumerate(pairs) if pair[0]]
         inv_scale, clip_coef = self._check_gradients(batches)
         for batch in batches:
-            _launch(batch, inv_scale, self._found_inf, clip_coef)
+            self._launch(batch, inv_scale, clip_coef)
         return loss
 
     def _check_gradients(self, batches: list[ParamLists]) -> tuple[Tensor | None, Tensor | None]:
@@ -250,6 +250,39 @@ class Adam(torch.optim.Optimizer):
         self._grad_norm = distributed.total_norm(norms) if sharded else norms[0][1]
         return torch.clamp(self.max_grad_norm / (self._grad_norm + 1e-6), max=1.0)
 
+    def _launch(
+        self, batch: ParamLists, inv_scale: Tensor | None, clip_coef: Tensor | None
+    ) -> None:
+        """Step one group: by its plan if that still fits, else from scratch, with a new plan."""
+        group, lists = batch.group, batch.lists
+        lr, (beta1, beta2) = group["lr"], group["betas"]
+        numbers = AdamNumbers(
+            lr if isinstance(lr, Tensor) else None,
+            inv_scale,
+            self._found_inf,
+            clip_coef,
+            0.0 if isinstance(lr, Tensor) else lr,
+            beta1,
+            beta2,
+            group["eps"],
+            group["weight_decay"],
+            group["decoupled_weight_decay"],
+            group["maximize"],
+            group["bias_correction"],
+            group["stochastic_rounding"],
+            group["seed"],
+        )
+        if distributed.has_sharded(lists.params):  # local parts are new objects at every step
+            lists = AdamLists(*(distributed.local(tensors) for tensors in lists))
+            launch(lists, numbers, batch.streams)
+        else:
+            plan = self._plans.get(batch.index)
+            if plan is None or not plan.step(lists, numbers, batch.streams):
+                launch(lists, numbers, batch.streams)
+                stochastic = numbers.stochastic_params
+                self._plans[batch.index] = AdamPlan(lists, stochastic, batch.streams)
+        mark_written(lists.params)  # no graph holds what else was written
+
     def __getstate__(self) -> dict[str, Any]:
         ours = ("max_grad_norm", "_name", "_skipped", "_found_inf", "_grad_norm")
         return {**super().__getstate__(), **{key: self.__dict__[key] for key in ours}}
@@ -257,6 +290,7 @@ class Adam(torch.optim.Optimizer):
     def __setstate__(self, state: dict[str, Any]) -> None:
         checkpoint.unwrap(state)
         super().__setstate__(state)
+        self._plans = {}
         for group in self.param_groups:
             for key, value in self.defaults.items():
                 group.setdefault(key, value)
@@ -306,31 +340,3 @@ class AdamW(Adam):
         super().__setstate__(state)
         for group in self.param_groups:
             group["decoupled_weight_decay"] = True
-
-
-def _launch(
-    batch: ParamLists,
-    inv_scale: Tensor | None,
-    found_inf: Tensor | None,
-    clip_coef: Tensor | None,
-) -> None:
-    group, lists = batch.group, batch.lists
-    if distributed.has_sharded(lists.params):
-        lists = AdamLists(*(distributed.local(tensors) for tensors in lists))
-    launch(
-        lists,
-        lr=group["lr"],
-        betas=group["betas"],
-        eps=group["eps"],
-        weight_decay=group["weight_decay"],
-        decoupled=group["decoupled_weight_decay"],
-        maximize=group["maximize"],
-        bias_correction=group["bias_correction"],
-        inv_scale=inv_scale,
-        found_inf=found_inf,
-        clip_coef=clip_coef,
-        stochastic_params=group["stochastic_rounding"],
-        seed=group["seed"],
-        streams=batch.streams,
-    )
-    mark_written(lists.params)  # no graph holds what else was written

@@ -17,6 +17,7 @@ class ParamLists:
     """The parameters of one group that have a gradient, and what belongs to each."""
 
     group: dict[str, Any]
+    index: int  # the place of the group
     lists: AdamLists
     streams: list[int]
 
@@ -41,16 +42,13 @@ def with_gradients(name: str, group: dict[str, Any]) -> tuple[list[Tensor], list
 
 
 def collect(
-    optimizer: torch.optim.Optimizer,
-    group: dict[str, Any],
-    params: list[Tensor],
-    grads: list[Tensor],
+    optimizer: torch.optim.Optimizer, index: int, params: list[Tensor], grads: list[Tensor]
 ) -> ParamLists:
-    """The lists of a group; makes the state of a parameter that has none yet.
+    """The lists of the group at this place; makes the state of a parameter that has none yet.
 
     Column by column, because this runs for every parameter at every step.
     """
-    table = optimizer.state
+    group, table = optimizer.param_groups[index], optimizer.state
     states = [table[p] for p in params]
     for param, state in zip(params, states, strict=True):
         if "exp_avg" not in state:
@@ -66,7 +64,7 @@ def collect(
         step=[s["step"] for s in states],
     )
     random = group["stochastic_rounding"] or group["moment_dtype"] == torch.bfloat16
-    return ParamLists(group, lists, _streams(optimizer, group, params) if random else [])
+    return ParamLists(group, index, lists, _streams(group, index, params) if random else [])
 
 
 def initial_state(param: Tensor, group: dict[str, Any]) -> dict[str, Tensor]:
@@ -105,10 +103,7 @@ def _masks(states: list[dict[str, Tensor]], params: list[Tensor]) -> list[Tensor
     ]
 
 
-def _streams(
-    optimizer: torch.optim.Optimizer, group: dict[str, Any], with_grad: list[Tensor]
-) -> list[int]:
+def _streams(group: dict[str, Any], index: int, params: list[Tensor]) -> list[int]:
     """A parameter's place among all, which does not depend on who has a gradient today."""
-    index = next(i for i, each in enumerate(optimizer.param_groups) if each is group)
     place = {id(p): i for i, p in enumerate(group["params"])}
-    return [index * _STREAMS_PER_GROUP + place[id(p)] for p in with_grad]
+    return [index * _STREAMS_PER_GROUP + place[id(p)] for p in params]
