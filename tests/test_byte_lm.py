@@ -25,8 +25,17 @@ from examples.byte_lm.data import Batches, load_corpus, split  # noqa: E402
 from examples.byte_lm.sample import generate, printable  # noqa: E402
 from examples.byte_lm.train import FINAL_LR, Run, learning_rate  # noqa: E402
 
-SIZES = {"layers": 1, "width": 32, "heads": 2, "context": 32, "ngram": 2, "batch": 4,
-         "accumulate": 2, "warmup": 2, "device": "cpu"}
+SIZES = {
+    "layers": 1,
+    "width": 32,
+    "heads": 2,
+    "context": 32,
+    "ngram": 2,
+    "batch": 4,
+    "accumulate": 2,
+    "warmup": 2,
+    "device": "cpu",
+}
 STEPS = 8  # with the short text, more than one epoch
 SOURCE = inspect.getsource(argparse).encode()
 
@@ -56,8 +65,11 @@ def train_steps(run, count):
 
 
 def command(text, out, **settings):
-    words = [str(word) for name, value in {**SIZES, "steps": STEPS, **settings}.items()
-             for word in ("--" + name.replace("_", "-"), value)]
+    words = [
+        str(word)
+        for name, value in {**SIZES, "steps": STEPS, **settings}.items()
+        for word in ("--" + name.replace("_", "-"), value)
+    ]
     return ["--text", str(text), "--out", str(out), *words]
 
 
@@ -66,8 +78,12 @@ def everything(run):
     sides = {side.name: side.state_dict() for side in run.sides}
     for side in sides.values():
         del side["history"]["times"]
-    return {"step": run.step, "batches": run.batches.state_dict(), "sides": sides,
-            "rng": torch.get_rng_state()}
+    return {
+        "step": run.step,
+        "batches": run.batches.state_dict(),
+        "sides": sides,
+        "rng": torch.get_rng_state(),
+    }
 
 
 def leaves(value, path=""):
@@ -142,10 +158,19 @@ def test_ctrl_c_saves_a_checkpoint_equal_to_an_uninterrupted_run(long_text, tmp_
     out = tmp_path / "out"
     settings = {"steps": 100_000, "precision": "fp32", "accumulate": 1}
     process = subprocess.Popen(
-        [sys.executable, "-m", "examples.byte_lm", *command(long_text, out, **settings),
-         "--save-every", "3"],
-        cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads())},
-        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+        [
+            sys.executable,
+            "-m",
+            "examples.byte_lm",
+            *command(long_text, out, **settings),
+            "--save-every",
+            "3",
+        ],
+        cwd=ROOT,
+        env={**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads())},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
     )
     wait_until((out / "checkpoint.pt").exists, process)
     process.send_signal(signal.SIGINT)
@@ -256,13 +281,20 @@ DAMAGE = {
     "empty": (lambda path: path.write_bytes(b""), "truncated, damaged or not a checkpoint"),
     "bit flipped": (flip_a_bit, "damaged checkpoint"),
     "not torch's": (lambda path: path.write_text("hello"), "not a checkpoint"),
-    "someone else's": (lambda path: torch.save({"model": torch.ones(3)}, path),
-                       "not a checkpoint of this program"),
+    "someone else's": (
+        lambda path: torch.save({"model": torch.ones(3)}, path),
+        "not a checkpoint of this program",
+    ),
     "code inside": (lambda path: torch.save({"x": Path("x")}, path), "torch can load safely"),
     "part missing": (lose_a_part, "it lacks batches"),
     "state missing": (lose_the_optimizer, "damaged checkpoint"),
-    "a zip": (lambda path: shutil.make_archive(str(path.with_suffix("")), "zip", path.parent)
-              and path.with_suffix(".zip").replace(path), "not a checkpoint"),
+    "a zip": (
+        lambda path: (
+            shutil.make_archive(str(path.with_suffix("")), "zip", path.parent)
+            and path.with_suffix(".zip").replace(path)
+        ),
+        "not a checkpoint",
+    ),
 }
 
 
@@ -310,8 +342,15 @@ def test_compare_prints_both_sides_and_fp32_losses_agree(short_text, tmp_path, c
     words = command(short_text, tmp_path, precision="fp32", lr=1e-2)
     assert main([*words, "--compare", "--sample-bytes", "0"]) == 0
     said = capsys.readouterr().out
-    for row in ("halfword", "torch", "torch / halfword", "held-out loss", "forward / backward",
-                "optimizer", "whole step"):
+    for row in (
+        "halfword",
+        "torch",
+        "torch / halfword",
+        "held-out loss",
+        "forward / backward",
+        "optimizer",
+        "whole step",
+    ):
         assert row in said
     sides = json.loads((tmp_path / "log.json").read_text())["sides"]
     ours, theirs = (sides[name]["train_bits_per_byte"] for name in ("halfword", "torch"))

@@ -485,13 +485,13 @@ def test_a_parameter_moved_or_replaced_between_steps_is_seen():
 def test_gradients_may_change_dtype_layout_and_place_between_steps():
     """What a plan was made for: contiguous gradients at one address."""
     one, two = nn.Parameter(torch.ones(6, 8)), nn.Parameter(torch.ones(6, 8))
-    kept = AdamW([one], lr=0.1)
+    kept, state = AdamW([one], lr=0.1), None
     for i in range(5):
         grad = torch.randn(6, 8)
         one.grad = grad.t().contiguous().t() if i % 2 else grad.clone()
         kept.step()
         fresh = AdamW([two], lr=0.1)  # has no plan
-        if i:
+        if state is not None:
             fresh.load_state_dict(state)
         two.grad = grad
         fresh.step()

@@ -28,8 +28,10 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "text": {"type": Path, "metavar": "FILE", "help": "train on this file instead"},
     "precision": {"metavar": "|".join(PRECISIONS), "help": PRECISION_HELP},
     "device": {"metavar": "|".join(DEVICES), "help": "auto takes CUDA if there is one"},
-    "compare": {"action": "store_true",
-                "help": "train torch's AdamW and GradScaler beside ours, step by step"},
+    "compare": {
+        "action": "store_true",
+        "help": "train torch's AdamW and GradScaler beside ours, step by step",
+    },
     "seed": {"type": int, "help": "of the weights and of the order of the text"},
     "steps": {"type": int, "help": "optimizer steps"},
     "batch": {"type": int, "help": "windows of text in a backward pass"},
@@ -56,21 +58,31 @@ class Parser(argparse.ArgumentParser):
 
 def make_parser() -> Parser:
     """Settings of the run first, then what has no influence on its numbers."""
-    parser = Parser(prog="python -m examples.byte_lm", description=DESCRIPTION,
-                    formatter_class=argparse.ArgumentDefaultsHelpFormatter, allow_abbrev=False)
+    parser = Parser(
+        prog="python -m examples.byte_lm",
+        description=DESCRIPTION,
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        allow_abbrev=False,
+    )
     run = parser.add_argument_group("the run", "a checkpoint resumes only under the same settings")
     for field in fields(Config):
         run.add_argument(option(field.name), default=field.default, **SETTINGS[field.name])
     other = parser.add_argument_group("around it")
-    other.add_argument("--out", type=Path, default=Path("runs/byte_lm"), metavar="DIR",
-                       help="for checkpoint.pt, log.json and loss.png")
+    other.add_argument(
+        "--out",
+        type=Path,
+        default=Path("runs/byte_lm"),
+        metavar="DIR",
+        help="for checkpoint.pt, log.json and loss.png",
+    )
     other.add_argument("--resume", action="store_true", help="continue from DIR/checkpoint.pt")
     other.add_argument("--save-every", type=int, default=500, help="steps between checkpoints")
     other.add_argument("--minutes", type=float, help="save and stop after this long")
     other.add_argument("--prompt", default="def ", help="the sample begins with it")
     other.add_argument("--sample-bytes", type=int, default=400, help="length of the sample")
-    other.add_argument("--temperature", type=float, default=0.7,
-                       help="of the sample; 0 takes the most likely byte")
+    other.add_argument(
+        "--temperature", type=float, default=0.7, help="of the sample; 0 takes the most likely byte"
+    )
     other.add_argument("--quiet", action="store_true", help="say nothing unless something is wrong")
     return parser
 
@@ -104,16 +116,20 @@ def execute(args: argparse.Namespace, command: list[str]) -> int:
         console.print(f"{checkpoint} will be replaced (--resume would continue it)", markup=False)
     started = time.monotonic()
     stop = Interruption(args.minutes)
-    progress = make_progress(console, args.quiet, config.steps,
-                             config.batch * config.accumulate * config.context)
+    progress = make_progress(
+        console, args.quiet, config.steps, config.batch * config.accumulate * config.context
+    )
     finished = train(run, checkpoint, args.save_every, progress, stop)
     sample = write_sample(run, args, console) if finished else None
     write_log(args.out / "log.json", run, time.monotonic() - started, sample)
     plot(args.out / "loss.png", run)
     if not finished:
         again = shlex.join([*command, *([] if args.resume else ["--resume"])])
-        print(f"{stop.reason} after step {run.step}; saved {checkpoint}\nto continue:  "
-              f"python -m examples.byte_lm {again}", file=sys.stderr)
+        print(
+            f"{stop.reason} after step {run.step}; saved {checkpoint}\nto continue:  "
+            f"python -m examples.byte_lm {again}",
+            file=sys.stderr,
+        )
         return EXIT_STOPPED
     show_results(run, args.out, console)
     return 0
@@ -121,8 +137,7 @@ def execute(args: argparse.Namespace, command: list[str]) -> int:
 
 def write_sample(run: Run, args: argparse.Namespace, console: Console) -> str:
     """Generate text and print it."""
-    text = generate(run.sides[0], args.prompt, args.sample_bytes, args.temperature,
-                    run.config.seed)
+    text = generate(run.sides[0], args.prompt, args.sample_bytes, args.temperature, run.config.seed)
     console.rule("sample")
     console.out(printable(text), highlight=False)
     console.rule()

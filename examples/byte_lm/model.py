@@ -92,8 +92,10 @@ class ByteGPT(nn.Module):
     def embed(self, text: Tensor) -> Tensor:
         """Sum over the last `ngram` bytes of one learnt vector per (byte, distance)."""
         length = text.shape[1]
-        rows = [nn.functional.pad(text, (back, 0))[:, :length] + back * BYTES
-                for back in range(self.config.ngram)]
+        rows = [
+            nn.functional.pad(text, (back, 0))[:, :length] + back * BYTES
+            for back in range(self.config.ngram)
+        ]
         vectors: Tensor = self.recent(torch.stack(rows, -1))
         return vectors.sum(-2)
 

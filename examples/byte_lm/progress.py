@@ -58,8 +58,10 @@ class Progress:
         means = [sum(losses) / len(losses) for losses in recent]
         loss = " ".join(f"{side.name} {mean:.3f}" for side, mean in zip(sides, means, strict=True))
         ours = sides[0]
-        return (f"bits/byte {loss if len(sides) > 1 else f'{means[0]:.3f}'}  "
-                f"scale {ours.scaler.get_scale():g}  skipped {ours.skipped_steps()}")
+        return (
+            f"bits/byte {loss if len(sides) > 1 else f'{means[0]:.3f}'}  "
+            f"scale {ours.scaler.get_scale():g}  skipped {ours.skipped_steps()}"
+        )
 
 
 class LineProgress(Progress):
@@ -70,8 +72,10 @@ class LineProgress(Progress):
     def show(self, done: int, text: str, steps_per_second: float) -> None:
         minutes, seconds = divmod(round((self.steps - done) / steps_per_second), 60)
         rate = steps_per_second * self.tokens_per_step
-        self.console.out(f"step {done}/{self.steps}  {text}  {rate:,.0f} tokens/s  "
-                         f"eta {minutes}:{seconds:02}", highlight=False)
+        self.console.out(
+            f"step {done}/{self.steps}  {text}  {rate:,.0f} tokens/s  eta {minutes}:{seconds:02}",
+            highlight=False,
+        )
 
 
 class LiveProgress(Progress):

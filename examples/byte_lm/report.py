@@ -39,16 +39,23 @@ def write_log(path: Path, run: Run, seconds: float, sample: str | None) -> None:
 
 def text_facts(corpus: Corpus) -> dict[str, Any]:
     """Size and statistics of the text."""
-    return {"bytes": corpus.size, "sha256": corpus.sha256,
-            "unigram_bits_per_byte": corpus.unigram_bits,
-            "bigram_bits_per_byte": corpus.bigram_bits}
+    return {
+        "bytes": corpus.size,
+        "sha256": corpus.sha256,
+        "unigram_bits_per_byte": corpus.unigram_bits,
+        "bigram_bits_per_byte": corpus.bigram_bits,
+    }
 
 
 def versions() -> dict[str, str]:
     """What ran: the numbers mean little without it."""
-    return {"python": platform.python_version(), "torch": torch.__version__,
-            "halfword": halfword.__version__, "machine": platform.machine(),
-            "threads": str(torch.get_num_threads())}
+    return {
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "halfword": halfword.__version__,
+        "machine": platform.machine(),
+        "threads": str(torch.get_num_threads()),
+    }
 
 
 def side_facts(side: Side) -> dict[str, Any]:
@@ -61,8 +68,7 @@ def side_facts(side: Side) -> dict[str, Any]:
         ],
         "skipped_steps": side.skipped_steps(),
         "scale": side.scaler.get_scale(),
-        "median_ms": {phase: 1e3 * median(history.times[phase] or [math.nan])
-                      for phase in PHASES},
+        "median_ms": {phase: 1e3 * median(history.times[phase] or [math.nan]) for phase in PHASES},
     }
 
 
@@ -81,18 +87,36 @@ def plot(path: Path, run: Run) -> None:
     axes = figure.subplots()
     for side, style in zip(run.sides, ("-", "--"), strict=False):
         colour, history = COLOURS[side.name], side.history
-        axes.plot(range(1, len(history.losses) + 1), smooth(history.losses), style, color=colour,
-                  alpha=0.6, label=f"{side.name}, training (smoothed)")
+        axes.plot(
+            range(1, len(history.losses) + 1),
+            smooth(history.losses),
+            style,
+            color=colour,
+            alpha=0.6,
+            label=f"{side.name}, training (smoothed)",
+        )
         steps = [step for step, _ in history.evaluations]
         bits = [bits for _, bits in history.evaluations]
         axes.plot(steps, bits, "o" + style, color=colour, label=f"{side.name}, held out")
     entropies = {"unigram": run.corpus.unigram_bits, "bigram": run.corpus.bigram_bits}
     for name, level in entropies.items():
         axes.axhline(level, color="grey", linestyle=":")
-        axes.annotate(f"{name} entropy {level:.2f}", (1, level), (-4, 3), va="bottom", ha="right",
-                      xycoords=("axes fraction", "data"), textcoords="offset points", color="grey")
-    axes.set(xlabel="optimizer step", ylabel="bits per byte", xlim=(0, run.config.steps),
-             title=f"byte_lm, {run.config.precision}, {run.config.torch_device.type}")
+        axes.annotate(
+            f"{name} entropy {level:.2f}",
+            (1, level),
+            (-4, 3),
+            va="bottom",
+            ha="right",
+            xycoords=("axes fraction", "data"),
+            textcoords="offset points",
+            color="grey",
+        )
+    axes.set(
+        xlabel="optimizer step",
+        ylabel="bits per byte",
+        xlim=(0, run.config.steps),
+        title=f"byte_lm, {run.config.precision}, {run.config.torch_device.type}",
+    )
     axes.legend()
     figure.savefig(path, dpi=120)
 
@@ -113,8 +137,10 @@ def summary(run: Run) -> str:
     """The result in one line."""
     ours = run.sides[0]
     step, bits = ours.history.evaluations[-1]
-    return (f"held-out text: {bits:.3f} bits per byte after {step} steps "
-            f"(unigram {run.corpus.unigram_bits:.3f}, bigram {run.corpus.bigram_bits:.3f})")
+    return (
+        f"held-out text: {bits:.3f} bits per byte after {step} steps "
+        f"(unigram {run.corpus.unigram_bits:.3f}, bigram {run.corpus.bigram_bits:.3f})"
+    )
 
 
 def comparison(ours: Side, theirs: Side) -> Table:
@@ -136,8 +162,10 @@ def comparison(ours: Side, theirs: Side) -> Table:
 
 def loss_rows(a: History, b: History) -> list[tuple[str, list[float]]]:
     """Losses worth comparing, in bits per byte."""
-    rows = [("first loss", [h.losses[0] for h in (a, b)]),
-            ("last loss", [h.losses[-1] for h in (a, b)])]
+    rows = [
+        ("first loss", [h.losses[0] for h in (a, b)]),
+        ("last loss", [h.losses[-1] for h in (a, b)]),
+    ]
     if a.evaluations and b.evaluations:
         rows.append(("held-out loss", [h.evaluations[-1][1] for h in (a, b)]))
     return rows

@@ -96,12 +96,17 @@ class Side:
         return nullcontext()
 
     def _scaler_options(self) -> dict[str, Any]:
-        return {"device": self.config.torch_device.type,
-                "enabled": self.config.dtype is torch.float16}
+        return {
+            "device": self.config.torch_device.type,
+            "enabled": self.config.dtype is torch.float16,
+        }
 
     def _optimizer_options(self) -> dict[str, Any]:
-        return {"lr": self.config.lr, "betas": (0.9, self.config.beta2),
-                "weight_decay": self.config.weight_decay}
+        return {
+            "lr": self.config.lr,
+            "betas": (0.9, self.config.beta2),
+            "weight_decay": self.config.weight_decay,
+        }
 
 
 class HalfwordSide(Side):
@@ -111,9 +116,14 @@ class HalfwordSide(Side):
 
     def __init__(self, config: Config, model: ByteGPT) -> None:
         super().__init__(config, model.to(config.dtype))
+        if config.accumulate > 1:
+            for param in self.model.parameters():
+                param.grad_dtype = torch.float32  # micro-batches add up in FP32
         self.optimizer = halfword.optim.AdamW(
-            self.model.parameters(), **self._optimizer_options(),
-            master_weights=True, max_grad_norm=config.max_grad_norm,
+            self.model.parameters(),
+            **self._optimizer_options(),
+            master_weights=True,
+            max_grad_norm=config.max_grad_norm,
         )
         self.scaler = halfword.amp.GradScaler(**self._scaler_options())
 

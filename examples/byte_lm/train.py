@@ -57,13 +57,16 @@ class Run:
 
     def save(self, path: Path) -> None:
         """Write everything the next step depends on."""
-        save_checkpoint(path, {
-            "config": self.settings(),
-            "step": self.step,
-            "batches": self.batches.state_dict(),
-            "rng": rng_state(),
-            "sides": {side.name: side.state_dict() for side in self.sides},
-        })
+        save_checkpoint(
+            path,
+            {
+                "config": self.settings(),
+                "step": self.step,
+                "batches": self.batches.state_dict(),
+                "rng": rng_state(),
+                "sides": {side.name: side.state_dict() for side in self.sides},
+            },
+        )
 
     def resume(self, path: Path) -> None:
         """Continue from a checkpoint of the same settings, bit for bit."""

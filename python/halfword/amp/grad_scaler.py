@@ -16,8 +16,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from ..ops.update_scale import update_scale
-from ..ops.update_scale import SMALLEST_SCALE
+from ..ops.update_scale import SMALLEST_SCALE, update_scale
 from ._overflow import check_gradients, reduction_over_ranks, zero
 from ._policy import LARGEST_SCALE, ScalePolicy, integer, real, require, require_type
 from ._state import Counters, ScaleState, Tensors
