@@ -29,9 +29,9 @@ void accumulate_grads(const TensorList& main_grads, const TensorList& grads, con
     }
     tensors.push_back({static_cast<float*>(main.data), grad.data, main.numel, dtype, layout});
   }
-  accumulate_grads_cpu({tensors.data(), static_cast<int64_t>(tensors.size()),
-                        static_cast<float>(alpha)},
-                       torch_threads);
+  accumulate_grads_cpu(
+      {tensors.data(), static_cast<int64_t>(tensors.size()), static_cast<float>(alpha)},
+      torch_threads);
 }
 
 const bool registered = register_kernel<accumulate_grads>("accumulate_grads", "CPU");

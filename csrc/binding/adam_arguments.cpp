@@ -180,8 +180,8 @@ void AdamArguments::add(size_t i) {
   t.exp_avg_sq = lists_.exp_avg_sqs[i].data;
   t.master = t.kind == Master::kNone ? nullptr : lists_.masters[i].data;
   t.numel = param.numel;
-  t.stream = static_cast<uint32_t>(lists_.streams.empty() ? static_cast<int64_t>(i)
-                                                          : lists_.streams[i]);
+  t.stream =
+      static_cast<uint32_t>(lists_.streams.empty() ? static_cast<int64_t>(i) : lists_.streams[i]);
   t.layout = layout_of(t, i);
   tensors_.push_back(t);
 }

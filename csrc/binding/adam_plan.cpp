@@ -1,5 +1,6 @@
-// The fast path of an optimizer: parameters, moments and masters are the same tensors at every step,
-// so they are checked and laid out once, as a plan; a step then looks at parameters and gradients.
+// The fast path of an optimizer: parameters, moments and masters are the same tensors at every
+// step, so they are checked and laid out once, as a plan; a step then looks at parameters and
+// gradients.
 //
 //   _adam_plan(...)       makes a plan and returns its number, or 0 where none can be made
 //   _adam_plan_step(...)  does a step by it; false, and nothing done, if the plan no longer fits
@@ -87,10 +88,10 @@ bool adam_plan_step(const TensorList& params, const TensorList& grads, const int
     check_step_value(*(*plan)[i].step, i);
   }
   const bool amsgrad = !plan->empty() && plan->front().max_exp_avg_sq != nullptr;
-  AdamStepParams p = adam_step_params(
-      {lr_tensor, inv_scale, found_inf, clip_coef,
-       AdamHyper{lr, beta1, beta2, eps, weight_decay, decoupled, maximize, bias_correction, amsgrad},
-       stochastic_params, seed});
+  AdamStepParams p = adam_step_params({lr_tensor, inv_scale, found_inf, clip_coef,
+                                       AdamHyper{lr, beta1, beta2, eps, weight_decay, decoupled,
+                                                 maximize, bias_correction, amsgrad},
+                                       stochastic_params, seed});
   p.tensors = plan->data();
   p.count = static_cast<int64_t>(plan->size());
   adam_step_cpu(p, torch_threads);

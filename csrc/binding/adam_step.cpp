@@ -18,10 +18,10 @@ void adam_step(const TensorList& params, const TensorList& grads, const TensorLi
                         masters, masks, step,     streams};
   const AdamArguments arguments(lists, stochastic_params);
   const bool amsgrad = !max_exp_avg_sqs.empty();
-  AdamStepParams p = adam_step_params(
-      {lr_tensor, inv_scale, found_inf, clip_coef,
-       AdamHyper{lr, beta1, beta2, eps, weight_decay, decoupled, maximize, bias_correction, amsgrad},
-       stochastic_params, seed});
+  AdamStepParams p = adam_step_params({lr_tensor, inv_scale, found_inf, clip_coef,
+                                       AdamHyper{lr, beta1, beta2, eps, weight_decay, decoupled,
+                                                 maximize, bias_correction, amsgrad},
+                                       stochastic_params, seed});
 
   const std::vector<AdamTensors>& tensors = arguments.tensors();
   p.tensors = tensors.data();

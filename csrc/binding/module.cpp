@@ -67,8 +67,7 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
   m.def("build_info", &build_info, "How the library was built: compiler, build type, CUDA.");
   m.def("cpu_features", &cpu_features, "Which of the features that kernels use this CPU has.");
   m.def("supported_isas", &supported_isas, "Instruction sets this machine can run, best last.");
-  m.def("isa", [] { return std::string(isa_name(current_isa())); },
-        "The instruction set in use.");
+  m.def("isa", [] { return std::string(isa_name(current_isa())); }, "The instruction set in use.");
   m.def("set_isa", &choose_isa, py::arg("name"),
         "Use this instruction set from now on. ValueError if the machine lacks it.");
   m.def("forget_adam_plan", &forget_adam_plan, py::arg("number"),

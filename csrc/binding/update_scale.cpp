@@ -13,8 +13,8 @@ void check_policy(const ScalePolicy& policy) {
   };
   check(policy.growth_factor >= 1.0 && std::isfinite(policy.growth_factor), "growth_factor",
         "finite and >= 1", policy.growth_factor);
-  check(policy.backoff_factor > 0.0 && policy.backoff_factor <= 1.0, "backoff_factor",
-        "in (0, 1]", policy.backoff_factor);
+  check(policy.backoff_factor > 0.0 && policy.backoff_factor <= 1.0, "backoff_factor", "in (0, 1]",
+        policy.backoff_factor);
   check(policy.growth_interval > 0, "growth_interval", "> 0", policy.growth_interval);
   check(policy.hysteresis > 0 && policy.hysteresis <= INT32_MAX, "hysteresis", "in [1, 2^31)",
         policy.hysteresis);

@@ -15,7 +15,7 @@ struct AdamHyper {
   double beta2;
   double eps;
   double weight_decay;
-  bool decoupled;        // AdamW: decay the weight; otherwise L2: add it to the gradient
+  bool decoupled;  // AdamW: decay the weight; otherwise L2: add it to the gradient
   bool maximize;
   bool bias_correction;
   bool amsgrad;
@@ -23,14 +23,14 @@ struct AdamHyper {
 
 // Per tensor and step: what the element loop multiplies by.
 struct AdamCoefficients {
-  float inv_scale;   // 1 / loss scale
-  float clip;        // gradient clipping factor
+  float inv_scale;  // 1 / loss scale
+  float clip;       // gradient clipping factor
   float beta1;
   float beta2;
   float eps;
   float decay;       // decoupled: lr * weight_decay; otherwise weight_decay
   float step_size;   // lr / bias1
-  float root_bias2;  // sqrt(bias2)
+  float root_scale;  // 1 / sqrt(bias2): a product costs less than a quotient and errs no more
   bool decoupled;
   bool maximize;
   bool amsgrad;
@@ -45,10 +45,10 @@ HALFWORD_INLINE double beta_power(double beta, uint32_t t) {
   return result;
 }
 
-// The coefficients of step t = 1, 2, ...; computed in double, each rounded once. The biases are those
-// of the betas that the moments use, which are FP32: with 0.999 itself, a relative 1.3e-5 of the
-// second moment would stay uncorrected in the first steps.
-// `root` is the IEEE double square root of the backend.
+// The coefficients of step t = 1, 2, ...; computed in double, each rounded once. The biases are
+// those of the betas that the moments use, which are FP32: with 0.999 itself, a relative 1.3e-5 of
+// the second moment would stay uncorrected in the first steps. `root` is the IEEE double square
+// root of the backend.
 template <class Root>
 HALFWORD_INLINE AdamCoefficients adam_coefficients(const AdamHyper& hyper, uint32_t t,
                                                    float inv_scale, float clip, Root root) {
@@ -63,7 +63,7 @@ HALFWORD_INLINE AdamCoefficients adam_coefficients(const AdamHyper& hyper, uint3
   c.eps = static_cast<float>(hyper.eps);
   c.decay = static_cast<float>(decay);
   c.step_size = static_cast<float>(hyper.lr / bias1);
-  c.root_bias2 = static_cast<float>(root(bias2));
+  c.root_scale = static_cast<float>(1.0 / root(bias2));
   c.decoupled = hyper.decoupled;
   c.maximize = hyper.maximize;
   c.amsgrad = hyper.amsgrad;
@@ -98,7 +98,7 @@ HALFWORD_INLINE void adam_update(AdamState<F>& s, F g, const AdamCoefficients& c
     s.v_max = select(exceeds(s.v, s.v_max), s.v, s.v_max);  // a NaN in v exceeds
     second = s.v_max;
   }
-  const F denominator = sqrt(second) / F(c.root_bias2) + F(c.eps);
+  const F denominator = sqrt(second) * F(c.root_scale) + F(c.eps);
   s.p = s.p - F(c.step_size) * s.m / denominator;
 }
 

@@ -39,9 +39,19 @@ struct IsaTable {
 
 // The table of variants <stem>_portable, <stem>_avx2, ... in the order of Isa.
 #if defined(__x86_64__)
-#define HALFWORD_ISA_TABLE(stem) {{stem##_portable, stem##_avx2, stem##_avx512}}
+#define HALFWORD_ISA_TABLE(stem)                  \
+  {                                               \
+    {                                             \
+      stem##_portable, stem##_avx2, stem##_avx512 \
+    }                                             \
+  }
 #else
-#define HALFWORD_ISA_TABLE(stem) {{stem##_portable, stem##_portable, stem##_portable}}
+#define HALFWORD_ISA_TABLE(stem)                        \
+  {                                                     \
+    {                                                   \
+      stem##_portable, stem##_portable, stem##_portable \
+    }                                                   \
+  }
 #endif
 
 }  // namespace halfword

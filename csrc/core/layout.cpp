@@ -58,7 +58,8 @@ bool may_overlap_itself(const int64_t* sizes, const int64_t* strides, int64_t di
     if (sizes[d] == 0) return false;
     if (sizes[d] != 1) order.push_back(d);
   }
-  std::sort(order.begin(), order.end(), [&](int64_t a, int64_t b) { return strides[a] < strides[b]; });
+  std::sort(order.begin(), order.end(),
+            [&](int64_t a, int64_t b) { return strides[a] < strides[b]; });
   int64_t reach = 0;  // the furthest element that the dimensions so far get to
   for (const int64_t d : order) {
     if (strides[d] <= reach) return true;

@@ -1,4 +1,5 @@
-// Dense tiles go to the loop as they lie; last elements and unequal strides through a dense scratch.
+// Dense tiles go to the loop as they lie; last elements and unequal strides through a dense
+// scratch.
 #include "ops/accumulate_grads.h"
 
 #include "core/cpu_isa.h"

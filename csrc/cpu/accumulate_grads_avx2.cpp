@@ -6,6 +6,8 @@
 
 namespace halfword {
 
-AccumulateGradsLoop accumulate_grads_loop_avx2(Dtype dtype) { return select_accumulate_grads_loop(dtype); }
+AccumulateGradsLoop accumulate_grads_loop_avx2(Dtype dtype) {
+  return select_accumulate_grads_loop(dtype);
+}
 
 }  // namespace halfword

@@ -5,6 +5,8 @@
 
 namespace halfword {
 
-AccumulateGradsLoop accumulate_grads_loop_portable(Dtype dtype) { return select_accumulate_grads_loop(dtype); }
+AccumulateGradsLoop accumulate_grads_loop_portable(Dtype dtype) {
+  return select_accumulate_grads_loop(dtype);
+}
 
 }  // namespace halfword

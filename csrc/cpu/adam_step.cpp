@@ -15,9 +15,9 @@
 namespace halfword {
 namespace {
 
-constexpr int64_t kTile = 1 << 14;           // elements; a multiple of kRandomBlock
-constexpr int64_t kScratch = kRandomBlock;   // elements gathered at once
-constexpr int64_t kStreamFrom = 1 << 22;     // elements from which the model copy outgrows caches
+constexpr int64_t kTile = 1 << 14;          // elements; a multiple of kRandomBlock
+constexpr int64_t kScratch = kRandomBlock;  // elements gathered at once
+constexpr int64_t kStreamFrom = 1 << 22;    // elements from which the model copy outgrows caches
 
 // One operand of the loop.
 struct Stream {

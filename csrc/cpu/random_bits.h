@@ -22,10 +22,10 @@ struct RandomKey {
 HALFWORD_INLINE void random_calls(const RandomKey& key, int64_t call, uint32_t* out) {
   const auto number = static_cast<uint64_t>(call);
   const uint32_t draw = key.stream * kRandomPurposes + static_cast<uint32_t>(key.purpose);
-  const PhiloxWords<CallWord> words = philox4x32<CallWord>(
-      {{counting_from(static_cast<uint32_t>(number)), static_cast<uint32_t>(number >> 32),
-        key.step, draw}},
-      key.seed);
+  const PhiloxWords<CallWord> words =
+      philox4x32<CallWord>({{counting_from(static_cast<uint32_t>(number)),
+                             static_cast<uint32_t>(number >> 32), key.step, draw}},
+                           key.seed);
   store_calls(out, words.word);
 }
 

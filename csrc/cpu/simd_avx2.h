@@ -147,7 +147,8 @@ HALFWORD_INLINE uint32_t largest_half(const uint16_t* p, int64_t count) {
     const __m256i x = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p + i));
     largest = _mm256_max_epu16(largest, _mm256_and_si256(x, magnitude));
   }
-  __m128i half = _mm_max_epu16(_mm256_castsi256_si128(largest), _mm256_extracti128_si256(largest, 1));
+  __m128i half =
+      _mm_max_epu16(_mm256_castsi256_si128(largest), _mm256_extracti128_si256(largest, 1));
   // The smallest of the complements, found in one instruction, is the largest.
   half = _mm_minpos_epu16(_mm_xor_si128(half, _mm_set1_epi16(-1)));
   return static_cast<uint32_t>(~_mm_cvtsi128_si32(half)) & 0xffffu;
@@ -159,7 +160,8 @@ HALFWORD_INLINE uint32_t largest_word(const uint32_t* p, int64_t count) {
     const __m256i x = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p + i));
     largest = _mm256_max_epu32(largest, _mm256_and_si256(x, magnitude));
   }
-  __m128i four = _mm_max_epu32(_mm256_castsi256_si128(largest), _mm256_extracti128_si256(largest, 1));
+  __m128i four =
+      _mm_max_epu32(_mm256_castsi256_si128(largest), _mm256_extracti128_si256(largest, 1));
   four = _mm_max_epu32(four, _mm_shuffle_epi32(four, 0x4e));
   four = _mm_max_epu32(four, _mm_shuffle_epi32(four, 0xb1));
   return static_cast<uint32_t>(_mm_cvtsi128_si32(four));

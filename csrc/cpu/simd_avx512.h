@@ -123,7 +123,8 @@ HALFWORD_INLINE U16 float16_nearest(F32 a) {
   return {_mm512_cvtps_ph(a.v, _MM_FROUND_TO_NEAREST_INT)};
 }
 
-// Two vectors of 16 hold four eights; adding the two 128-bit halves of each eight leaves one vector.
+// Two vectors of 16 hold four eights; adding the two 128-bit halves of each eight leaves one
+// vector.
 HALFWORD_INLINE __m512 add_fours(__m512 a, __m512 b) {
   return _mm512_add_ps(_mm512_shuffle_f32x4(a, b, 0x88), _mm512_shuffle_f32x4(a, b, 0xdd));
 }
@@ -140,7 +141,8 @@ HALFWORD_INLINE void add_eights(const float* lanes, float* sums, int64_t eights)
     };
     const __m512 ab = fold(fours(0), fours(1));
     const __m512 cd = fold(fours(2), fours(3));
-    const __m512 sum = _mm512_add_ps(_mm512_shuffle_ps(ab, cd, 0x88), _mm512_shuffle_ps(ab, cd, 0xdd));
+    const __m512 sum =
+        _mm512_add_ps(_mm512_shuffle_ps(ab, cd, 0x88), _mm512_shuffle_ps(ab, cd, 0xdd));
     // Part q of `sum` holds eights q, 4 + q, 8 + q, 12 + q.
     const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
     _mm512_storeu_ps(sums + i, _mm512_permutexvar_ps(order, sum));

@@ -50,7 +50,8 @@ class TileList {
   // The same over all tiles, on the caller's threads where the work is worth waking them.
   template <class Body>
   void parallel_for_each(ParallelFor parallel, const Body& body) const {
-    constexpr int64_t kWorthAThread = 1 << 15;  // elements: some 10 us of work, a wake-up takes 2 to 6
+    constexpr int64_t kWorthAThread =
+        1 << 15;  // elements: some 10 us of work, a wake-up takes 2 to 6
     const int64_t elements_a_tile = std::max<int64_t>(1, elements_ / std::max<int64_t>(1, tiles_));
     const int64_t grain = std::max<int64_t>(1, kWorthAThread / elements_a_tile);
     parallel_for(parallel, tiles_, grain,

@@ -5,6 +5,8 @@
 
 namespace halfword {
 
-UnscaleCheckLoop unscale_check_loop_portable(Dtype dtype) { return select_unscale_check_loop(dtype); }
+UnscaleCheckLoop unscale_check_loop_portable(Dtype dtype) {
+  return select_unscale_check_loop(dtype);
+}
 
 }  // namespace halfword

@@ -7,20 +7,21 @@
 //   p -= (lr * weight_decay) * p   if decoupled (AdamW), otherwise   g += weight_decay * p   (L2)
 //   m = fma(beta1, m, fma(-beta1, g, g))
 //   v = fma(beta2, v, fma(-beta2, g * g, g * g))
-//   p -= (lr / bias1) * m / (sqrt(v) / sqrt(bias2) + eps)
+//   p -= (lr / bias1) * m / (sqrt(v) * (1 / sqrt(bias2)) + eps)
 //
 // with bias = 1 - beta^t (or 1), t the tensor's step counter after it was incremented and beta as
-// FP32 holds it, computed in double and rounded once; with amsgrad, max_exp_avg_sq = max(max_exp_avg_sq, v) stands in for v in
-// the last line. p is the master where there is one; the parameter is then p rounded.
+// FP32 holds it, computed in double and rounded once; with amsgrad, max_exp_avg_sq =
+// max(max_exp_avg_sq, v) stands in for v in the last line. p is the master where there is one; the
+// parameter is then p rounded.
 //
 // If found_inf is there and not 0, nothing at all is written. Where a mask is 0, the parameter, its
 // master and its moments become exactly 0.
 //
 // Rounding: parameters to nearest even, or, for bfloat16 without masters, stochastically if asked;
-// remainder masters as core/dtype.h splits them; bfloat16 moments always stochastically (to nearest,
-// v could never decay: a step of 1 - beta2 = 1e-3 is less than half an ulp). The random bits are
-// Philox4x32-7(key = seed, counter = (element / 8, t, 4 * stream + purpose)), where the element
-// counts in row-major order of the shape.
+// remainder masters as core/dtype.h splits them; bfloat16 moments always stochastically (to
+// nearest, v could never decay: a step of 1 - beta2 = 1e-3 is less than half an ulp). The random
+// bits are Philox4x32-7(key = seed, counter = (element / 8, t, 4 * stream + purpose)), where the
+// element counts in row-major order of the shape.
 //
 // Identical bits on every backend, whatever the layout, alignment and number of threads (NaN
 // results: NaN everywhere, of unspecified payload).
@@ -46,19 +47,19 @@ enum class Master : int32_t {
 
 // The tensors that belong to one parameter; all of its shape.
 struct AdamTensors {
-  void* param;            // param_dtype
-  const void* grad;       // grad_dtype
-  void* exp_avg;          // moment_dtype
-  void* exp_avg_sq;       // moment_dtype
-  void* max_exp_avg_sq;   // moment_dtype; amsgrad only, else null
-  void* master;           // float or int16_t, as `kind` says; null for kNone
-  const uint8_t* mask;    // 0: pruned; null: nothing is
-  float* step;            // one element: steps done so far. Tensors may share it
+  void* param;           // param_dtype
+  const void* grad;      // grad_dtype
+  void* exp_avg;         // moment_dtype
+  void* exp_avg_sq;      // moment_dtype
+  void* max_exp_avg_sq;  // moment_dtype; amsgrad only, else null
+  void* master;          // float or int16_t, as `kind` says; null for kNone
+  const uint8_t* mask;   // 0: pruned; null: nothing is
+  float* step;           // one element: steps done so far. Tensors may share it
   int64_t numel;
-  uint32_t stream;        // sets the random bits of one parameter apart from another's
+  uint32_t stream;  // sets the random bits of one parameter apart from another's
   Dtype param_dtype;
   Dtype grad_dtype;
-  Dtype moment_dtype;     // kFloat32 or kBFloat16
+  Dtype moment_dtype;  // kFloat32 or kBFloat16
   Master kind;
   // Null when all are dense in the same order, which with stochastic rounding must be row-major.
   // Otherwise the strides of param, grad, exp_avg, exp_avg_sq, max_exp_avg_sq, master, mask, and of

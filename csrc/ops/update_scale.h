@@ -16,7 +16,7 @@
 namespace halfword {
 
 struct UpdateScaleParams {
-  float* scale;                 // each of these has one element
+  float* scale;  // each of these has one element
   int32_t* growth_tracker;
   const float* found_inf;
   int32_t* hysteresis_tracker;  // or null, with hysteresis 1

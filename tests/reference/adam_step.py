@@ -47,7 +47,7 @@ def adam_update(
     v_max = torch.maximum(v_max, v)
     # In double, then rounded: that is the IEEE root, which torch's float32 one (MKL) is not.
     root = (v_max if hyper.amsgrad else v).double().sqrt().float()
-    denominator = root / number(math.sqrt(bias2)) + number(hyper.eps)
+    denominator = root * number(1 / math.sqrt(bias2)) + number(hyper.eps)
     p = p - number(hyper.lr / bias1) * m / denominator
     return p, m, v, v_max
 

@@ -53,7 +53,8 @@ def adam_step(
     For every element, in FP32: ``g = grad * inv_scale * clip_coef``, negated if ``maximize``;
     ``p -= lr * weight_decay * p`` if ``decoupled`` (AdamW), else ``g += weight_decay * p`` (L2);
     ``m = fma(beta1, m, fma(-beta1, g, g))``; ``v = fma(beta2, v, fma(-beta2, g * g, g * g))``;
-    ``p -= lr / bias1 * m / (sqrt(v) / sqrt(bias2) + eps)``, with ``bias = 1 - beta ** step``.
+    ``p -= lr / bias1 * m / (sqrt(v) * (1 / sqrt(bias2)) + eps)``, with ``bias = 1 - beta ** step``
+    (1 without ``bias_correction``).
 
     If ``found_inf`` is not 0, nothing is written: not weights, moments or step counters.
 

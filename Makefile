@@ -1,0 +1,113 @@
+# `make help` lists what there is. Needs python3 with venv, g++, and nvcc where CUDA is wanted.
+# Everything else comes from the package index, into .venv.
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help install demo test test-slow test-all lint format docs sanitize wheel bench
+.PHONY: clean distclean
+
+PYTHON ?= python3
+VENV ?= .venv
+# Taken where VENV has no torch yet: any torch >= 2.10 serves.
+TORCH ?= torch==2.13.0
+# AUTO builds the CUDA part where nvcc is. Without a GPU there is no use for it.
+HALFWORD_CUDA ?= $(shell nvidia-smi >/dev/null 2>&1 && echo AUTO || echo OFF)
+# For the program that a target runs: make demo ARGS="--steps 100"; make bench ARGS=adam
+ARGS ?=
+export HALFWORD_CUDA
+
+BIN := $(VENV)/bin
+PY := $(BIN)/python
+PIP := $(PY) -m pip --disable-pip-version-check -qq
+SITE = $(shell $(PY) -c "import sysconfig; print(sysconfig.get_path('purelib'))")
+STAMPS := $(VENV)/stamps
+INSTALLED := $(STAMPS)/halfword-$(HALFWORD_CUDA)
+SOURCES := $(shell find csrc cmake python -type f -not -name '*.pyc') CMakeLists.txt pyproject.toml
+CXX_FILES = $(shell find csrc tests -name '*.h' -o -name '*.cpp' -o -name '*.cu' -o -name '*.cuh')
+OP_TESTS = $(wildcard $(patsubst csrc/ops/%.h,tests/test_%.py,$(wildcard csrc/ops/*.h)))
+
+help:  ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
+
+install: $(INSTALLED)  ## .venv with torch and halfword
+
+demo: $(INSTALLED) $(STAMPS)/demo  ## train the byte-level language model of examples/
+	$(PY) -m examples.byte_lm $(ARGS)
+
+test: $(INSTALLED) $(STAMPS)/test  ## the tests, but for the slow ones
+	$(PY) -m pytest $(ARGS)
+
+test-slow: $(INSTALLED) $(STAMPS)/test  ## the slow tests
+	$(PY) -m pytest -m slow $(ARGS)
+
+test-all: $(INSTALLED) $(STAMPS)/test  ## all tests
+	$(PY) -m pytest -m "slow or not slow" $(ARGS)
+
+lint: $(STAMPS)/lint  ## ruff, clang-format, mypy, codespell
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/clang-format --dry-run -Werror $(CXX_FILES)
+	$(BIN)/mypy
+	$(BIN)/codespell
+
+format: $(STAMPS)/lint  ## write the sources as lint wants them
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/clang-format -i $(CXX_FILES)
+
+docs: $(INSTALLED) $(STAMPS)/docs  ## the pages of docs/, into site/
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+
+# The kernels under AddressSanitizer and UndefinedBehaviorSanitizer, in their own build. -S: so that
+# the halfword which .venv may have in editable form stays out. libstdc++ is preloaded because ASan
+# looks for its __cxa_throw at the start. --capture=sys lets the sanitizers' reports through. Leaks
+# are not looked for: Python itself has many.
+sanitize: build/sanitize/stamp $(STAMPS)/test  ## the tests of the ops, under ASan and UBSan
+	ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 \
+	LD_PRELOAD="$$(g++ -print-file-name=libasan.so) $$(g++ -print-file-name=libstdc++.so.6)" \
+	PYTHONPATH=$(CURDIR)/build/sanitize/site:$(SITE) \
+	$(PY) -S -m pytest --capture=sys -p no:cacheprovider $(OP_TESTS) $(ARGS)
+
+build/sanitize/stamp: $(STAMPS)/venv $(SOURCES)
+	PATH=$(CURDIR)/$(BIN):$$PATH cmake -S . -B build/sanitize -G Ninja -DHALFWORD_SANITIZE=ON \
+	  -DCMAKE_BUILD_TYPE=Sanitize -DCMAKE_CXX_FLAGS_SANITIZE=-O1 -DHALFWORD_CUDA=OFF \
+	  -DPython_EXECUTABLE=$(CURDIR)/$(PY) \
+	  -Dpybind11_DIR=$$($(PY) -m pybind11 --cmakedir) >/dev/null
+	$(BIN)/cmake --build build/sanitize
+	rm -rf build/sanitize/site && mkdir build/sanitize/site
+	cp -r python/halfword build/sanitize/site/
+	$(BIN)/cmake --install build/sanitize --component python --prefix build/sanitize/site/halfword
+	touch $@
+
+wheel: $(STAMPS)/venv $(STAMPS)/test  ## wheel and sdist, into dist/, and the checks of their contents
+	rm -rf dist
+	$(PIP) wheel --no-build-isolation --no-deps --wheel-dir dist .
+	$(PY) -c "import scikit_build_core.build as b; print(b.build_sdist('dist'))"
+	$(PY) -m pytest tests/test_packaging.py $(ARGS)
+
+bench: $(INSTALLED) $(STAMPS)/bench  ## the benchmarks
+	$(PY) -m bench $(if $(ARGS),$(ARGS),all)
+
+clean:  ## remove what was built, but for .venv
+	rm -rf build dist site .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -f $(STAMPS)/halfword-*
+
+distclean: clean  ## remove .venv too
+	rm -rf $(VENV)
+
+$(STAMPS)/venv:
+	test -x $(PY) || $(PYTHON) -m venv $(VENV)
+	$(PY) -c "import torch" 2>/dev/null || $(PIP) install $(TORCH)
+	$(PIP) install $$($(PY) tools/requirements.py build | tr -d ' ')
+	mkdir -p $(STAMPS) && touch $@
+
+# The extra of that name in pyproject.toml.
+$(STAMPS)/test $(STAMPS)/demo $(STAMPS)/bench $(STAMPS)/lint $(STAMPS)/docs: $(STAMPS)/%: \
+    $(STAMPS)/venv pyproject.toml
+	$(PIP) install $$($(PY) tools/requirements.py $* | tr -d ' ')
+	touch $@
+
+# An editable install rebuilds itself: it is left alone.
+$(INSTALLED): $(STAMPS)/venv $(SOURCES)
+	test -e $(SITE)/_editable_skbc_halfword.py || \
+	  $(PIP) install --no-build-isolation --no-deps --force-reinstall .
+	rm -f $(STAMPS)/halfword-* && touch $@
