@@ -17,6 +17,15 @@ def device(request):
     _core.set_isa(before)
 
 
+@pytest.fixture
+def one_thread():
+    """A few elements are quicker on one thread, far quicker if the machine is busy."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture(autouse=True)
 def _seeded():
     torch.manual_seed(0)

@@ -4,13 +4,11 @@ from __future__ import annotations  # dist.ProcessGroup does not exist in every 
 
 import copy
 import functools
-import inspect
 import math
 import warnings
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass, fields, replace
-from enum import Enum
-from typing import Any, NoReturn, overload
+from dataclasses import asdict, fields, replace
+from typing import Any, overload
 
 import torch
 import torch.distributed as dist
@@ -20,21 +18,9 @@ from ..ops.update_scale import SMALLEST_SCALE, update_scale
 from ._overflow import check_gradients, reduction_over_ranks, zero
 from ._policy import LARGEST_SCALE, ScalePolicy, integer, real, require, require_type
 from ._state import Counters, ScaleState, Tensors
+from ._stepping import Checked, Stage, refuse_repetition, step_scaled, takes_scale
 
 _TORCHS = ("growth_factor", "backoff_factor", "growth_interval")  # in torch's state_dict too
-
-
-class _Stage(Enum):
-    UNSCALED = "unscale_"
-    STEPPED = "step"
-
-
-@dataclass
-class _Checked:
-    """What is known of an optimizer whose gradients were checked since the last update."""
-
-    stage: _Stage
-    found_inf: Tensor | None  # on the scale's device, 0 or 1; None: there were no gradients
 
 
 class GradScaler:
@@ -120,7 +106,7 @@ class GradScaler:
             self._enabled = False
         self._process_group = process_group
         self._state = ScaleState(Counters(scale, 0, self._policy.hysteresis, 0))
-        self._checked: dict[int, _Checked] = {}  # by id(optimizer), until the next update()
+        self._checked: dict[int, Checked] = {}  # by id(optimizer), until the next update()
 
     @overload
     def scale(self, outputs: Tensor) -> Tensor: ...
@@ -189,10 +175,10 @@ class GradScaler:
         scale = self._live("unscale_").scale
         checked = self._checked.get(id(optimizer))
         if checked is not None:
-            _refuse_repetition("unscale_", checked.stage)
+            refuse_repetition("unscale_", checked.stage)
         reduction = reduction_over_ranks(optimizer, self._process_group)
         found_inf = check_gradients(optimizer, scale, reduction, write=True)
-        self._checked[id(optimizer)] = _Checked(_Stage.UNSCALED, found_inf)
+        self._checked[id(optimizer)] = Checked(Stage.UNSCALED, found_inf)
 
     def step(
         self, optimizer: torch.optim.Optimizer, *args: Any, **kwargs: Any
@@ -221,14 +207,14 @@ class GradScaler:
             raise RuntimeError("GradScaler.step: a closure is not supported if scaling is enabled")
         scale = self._live("step").scale
         checked = self._checked.get(id(optimizer))
-        if checked is not None and checked.stage is _Stage.STEPPED:
-            _refuse_repetition("step", checked.stage)
+        if checked is not None and checked.stage is Stage.STEPPED:
+            refuse_repetition("step", checked.stage)
         run = functools.partial(optimizer.step, *args, **kwargs)
-        if _takes_scale(optimizer):
-            found_inf = self._step_scaled(optimizer, run, scale, checked)
+        if takes_scale(optimizer):
+            found_inf = step_scaled(optimizer, run, scale, checked, self._process_group)
         else:
             found_inf = self._step_unscaled(optimizer, run)
-        self._checked[id(optimizer)] = _Checked(_Stage.STEPPED, found_inf)
+        self._checked[id(optimizer)] = Checked(Stage.STEPPED, found_inf)
         return (zero(scale.device) if found_inf is None else found_inf) == 0
 
     def _step_unscaled(self, optimizer: torch.optim.Optimizer, run: Callable[[], Any]) -> Tensor:
@@ -241,34 +227,6 @@ class GradScaler:
         if not found_inf.item():
             run()
         return found_inf
-
-    def _step_scaled(
-        self, optimizer: Any, run: Callable[[], Any], scale: Tensor, checked: _Checked | None
-    ) -> Tensor | None:
-        """Let the optimizer unscale, and skip, by itself."""
-        checks = getattr(optimizer, "_halfword_checks_overflow", False)
-        divisor = getattr(optimizer, "grad_scale", None)  # the user's own
-        reduction = None
-        found_inf = None if checked is None else checked.found_inf
-        if checked is None:
-            divisor = scale if divisor is None else scale * divisor
-            reduction = reduction_over_ranks(optimizer, self._process_group)
-            if not checks:
-                found_inf = check_gradients(optimizer, divisor, reduction, write=False)
-        lent = {
-            "grad_scale": divisor,
-            "found_inf": zero(scale.device) if found_inf is None else found_inf,
-        }
-        if checks and checked is None:
-            lent["found_inf_reduce"] = reduction
-        try:
-            for name, value in lent.items():
-                setattr(optimizer, name, value)
-            run()
-            return optimizer.found_inf if checks else found_inf
-        finally:
-            for name in lent:
-                vars(optimizer).pop(name, None)
 
     def update(self, new_scale: float | Tensor | None = None) -> None:
         """Move the loss scale, after the last step of an iteration. Does not synchronise.
@@ -431,13 +389,6 @@ class GradScaler:
         return self._state.tensors
 
 
-def _refuse_repetition(method: str, stage: _Stage) -> NoReturn:
-    raise RuntimeError(
-        f"GradScaler.{method}: {stage.value}() was already called on this optimizer "
-        "since the last update()"
-    )
-
-
 def _device_type(device: str | torch.device | None) -> str:
     if device is None:
         return "cuda" if torch.cuda.is_available() else "cpu"
@@ -446,18 +397,3 @@ def _device_type(device: str | torch.device | None) -> str:
         return torch.device(device).type
     except RuntimeError:
         raise ValueError(f"GradScaler: device must be a device type; got {device!r}") from None
-
-
-def _takes_scale(optimizer: torch.optim.Optimizer) -> bool:
-    """Whether the optimizer unscales and skips by the attributes that step() lends it.
-
-    One whose step takes the scaler itself, the older protocol, would ignore them: the scaler
-    unscales for it.
-    """
-    supports = getattr(optimizer, "_step_supports_amp_scaling", False)
-    return bool(supports) and not _wants_scaler(type(optimizer).step)
-
-
-@functools.cache
-def _wants_scaler(step: Callable[..., Any]) -> bool:
-    return "grad_scaler" in inspect.signature(step).parameters
