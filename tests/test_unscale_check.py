@@ -217,6 +217,14 @@ def test_tensors_past_two_to_the_31_elements():
     assert run([grad], 1.0, write=False, norm=False)[0] == 1
 
 
+def test_a_sparse_gradient_is_refused_with_what_there_is():
+    sparse = torch.eye(3).to_sparse()
+    with pytest.raises(
+        NotImplementedError, match="unscale_check: tensors must be dense and on the CPU; got sparse"
+    ):
+        run([sparse])
+
+
 def test_an_unknown_instruction_set_is_refused():
     before = _core.isa()
     with pytest.raises(ValueError, match=r"set_isa: name must be .* got 'sse9'"):

@@ -39,11 +39,11 @@ HALFWORD_INLINE auto bfloat16_nearest(F x) {
 }
 
 // bfloat16 bits of x, rounded up with the probability that the cut-off bits stand for: `random` is
-// uniform in [0, 2^16). A value that bfloat16 holds is unchanged. Inf and NaN stay.
+// uniform in [0, 2^16). A value that bfloat16 holds is unchanged. Inf stays, and so does a NaN that
+// arithmetic made, which is a quiet one.
 template <class F, class U>
-HALFWORD_INLINE auto bfloat16_stochastic(F x, U random) {
-  const auto word = bits(x);
-  return select(is_finite(x), (word + random) >> 16, bfloat16_nearest(x));
+HALFWORD_INLINE U bfloat16_stochastic(F x, U random) {
+  return (bits(x) + select(is_finite(x), random, U(0u))) >> 16;
 }
 
 // An FP32 value as a bfloat16 and a 16-bit remainder that together are exactly that value:

@@ -42,7 +42,7 @@ def lines(report: Report) -> Iterator[str]:
 
 def cuda_line(cuda: Report) -> str:
     if not cuda["built_for"]:
-        return "no kernels built"
+        return "not built"
     names = [device["name"] for device in cuda.get("devices", [])]
     found = ", ".join(names) or cuda.get("error") or "no device"
     return (

@@ -21,7 +21,7 @@ from ._version import __version__
 OLDEST_TORCH = (2, 10)
 INSTALL_TORCH = 'pip install "torch>=2.10"'
 REINSTALL = "pip install --force-reinstall --no-deps halfword (or, in a checkout: pip install -e .)"
-WITH_CUDA = "HALFWORD_CUDA=ON pip install --no-binary halfword halfword (needs nvcc on PATH)"
+WITH_CUDA = "HALFWORD_CUDA=ON pip install . in a checkout (needs nvcc on PATH)"
 NEW_DRIVER = "update the NVIDIA driver"
 REPORT_BUG = "report it, with the output of: python -m halfword doctor --json"
 NOT_VECTORIZED = ("update_scale",)  # a few scalars: one kernel for every instruction set
@@ -113,7 +113,7 @@ def examine_cuda(report: Report) -> None:
     built, devices = report["build"]["cuda"], torch.cuda.is_available()
     report["cuda"] = {"built_for": None}
     if not built:
-        what = "this build has no CUDA kernels"
+        what = "this build has no CUDA part"
         if devices:
             problem(report, f"{what}, but torch sees a CUDA device", WITH_CUDA)
         else:

@@ -26,12 +26,24 @@ def call(op: Any, *args: Any) -> Any:
         return op(*args)
     try:
         return op(*args)
+    except NotImplementedError:
+        raise NotImplementedError(
+            f"{op.name().split('::')[-1]}: tensors must be dense and on the CPU; got "
+            f"{', '.join(_kinds(args))} (this version has no kernels for other devices)"
+        ) from None
     except RuntimeError as error:
         match = _ERROR.match(str(error))
         if match is None:
             raise
         kind, message = match.groups()
     raise _ERRORS[kind](message)
+
+
+def _kinds(args: tuple[Any, ...]) -> list[str]:
+    """The devices and layouts of all tensors among the arguments and in their lists."""
+    flat = [item for arg in args for item in (arg if isinstance(arg, list) else [arg])]
+    tensors = [item for item in flat if isinstance(item, torch.Tensor)]
+    return sorted({f"{t.layout} on {t.device.type}".removeprefix("torch.") for t in tensors})
 
 
 def mark_written(*lists: list[torch.Tensor]) -> None:
