@@ -129,11 +129,14 @@ def test_resumed_run_ends_bit_for_bit_like_an_uninterrupted_one(
 
 
 @pytest.mark.parametrize("precision", ["bf16", "fp16"])
-def test_parameters_are_16_bit_and_masters_fp32(precision, short_text):
+def test_linear_layers_are_16_bit_and_their_masters_fp32(precision, short_text):
     run = make_run(short_text, precision=precision)
     train_steps(run, 1)
     side = run.sides[0]
-    for parameter in side.model.parameters():
+    for name, parameter in side.model.named_parameters():
+        if name in ("recent.weight", "position.weight"):
+            assert parameter.dtype is torch.float32
+            continue
         assert parameter.dtype is PRECISIONS[precision]
         master = side.optimizer.state[parameter]["master_param"]
         assert master.dtype is torch.float32

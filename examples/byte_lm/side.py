@@ -1,6 +1,6 @@
 """One side of a run: a model, its optimizer and scaler, and what they measured.
 
-Our side holds 16-bit parameters and gradients; the optimizer keeps the FP32 masters. Torch's
+Our side holds 16-bit linear layers and gradients; the optimizer keeps the FP32 masters. Torch's
 side is its own recipe for the same precision: FP32 parameters under autocast.
 """
 
@@ -110,12 +110,12 @@ class Side:
 
 
 class HalfwordSide(Side):
-    """16-bit parameters; unscale, overflow check, norm, clip and AdamW in the optimizer."""
+    """16-bit linear layers; unscale, overflow check, norm, clip and AdamW in the optimizer."""
 
     name = "halfword"
 
     def __init__(self, config: Config, model: ByteGPT) -> None:
-        super().__init__(config, model.to(config.dtype))
+        super().__init__(config, model.to_mixed(config.dtype))
         if config.accumulate > 1:
             for param in self.model.parameters():
                 param.grad_dtype = torch.float32  # micro-batches add up in FP32
