@@ -22,8 +22,8 @@ EXIT_STOPPED = 130  # what shells report after Ctrl-C
 
 DESCRIPTION = """Train a byte-level GPT on Python's own standard library, or on any file."""
 PRECISION_HELP = """type of the linear layers and their gradients; 16-bit ones get FP32 masters in
-the optimizer. bf16 is the fastest on a CPU with AVX512-BF16. fp16 adds loss scaling; most CPUs multiply it slowly,
-so there the products are widened to fp32 and nothing is gained over fp32"""
+the optimizer. bf16 is the fastest on a CPU with AVX512-BF16. fp16 adds loss scaling; most CPUs
+multiply it slowly, so there the products are widened to fp32 and nothing is gained over fp32"""
 SETTINGS: dict[str, dict[str, Any]] = {
     "text": {"type": Path, "metavar": "FILE", "help": "train on this file instead"},
     "precision": {"metavar": "|".join(PRECISIONS), "help": PRECISION_HELP},
