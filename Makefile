@@ -23,7 +23,7 @@ STAMPS := $(VENV)/stamps
 INSTALLED := $(STAMPS)/halfword-$(HALFWORD_CUDA)
 SOURCES := $(shell find csrc cmake python -type f -not -name '*.pyc') CMakeLists.txt pyproject.toml
 CXX_FILES = $(shell find csrc tests -name '*.h' -o -name '*.cpp' -o -name '*.cu' -o -name '*.cuh')
-OP_TESTS = $(wildcard $(patsubst csrc/ops/%.h,tests/test_%.py,$(wildcard csrc/ops/*.h)))
+OP_TESTS = $(wildcard $(patsubst csrc/ops/%.h,tests/test_%*.py,$(wildcard csrc/ops/*.h))) tests/test_optim.py
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14

@@ -291,6 +291,18 @@ def test_a_parameter_moved_or_replaced_between_steps_is_seen():
     assert optimizer.state[bias]["step"].item() == 1
 
 
+def test_a_parameter_whose_memory_alone_moved_is_stepped_where_it_is():
+    p = nn.Parameter(torch.ones(33))
+    optimizer = AdamW([p], lr=0.1, weight_decay=0.0)
+    p.grad = torch.ones(33)
+    optimizer.step(), optimizer.step()
+    old, p.data = p.data, torch.full((33,), 5.0)
+    before = old.clone()
+    optimizer.step()
+    assert (p < 4.95).all()
+    assert_same_bits(old, before)
+
+
 def test_gradients_may_change_dtype_layout_and_place_between_steps():
     """What a plan was made for: contiguous gradients at one address."""
     one, two = nn.Parameter(torch.ones(6, 8)), nn.Parameter(torch.ones(6, 8))
