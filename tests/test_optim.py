@@ -320,6 +320,18 @@ def test_gradients_may_change_dtype_layout_and_place_between_steps():
         assert_same_bits(one.detach(), two.detach())
 
 
+def test_a_group_that_cannot_be_planned_is_tried_once():
+    p = nn.Parameter(torch.ones(8, 6).t())
+    optimizer, plans = AdamW([p], lr=0.1), []
+    for _ in range(3):
+        p.grad = torch.ones(6, 8)
+        optimizer.step()
+        plans.append(optimizer._plans[0])
+    assert not plans[0].usable
+    assert plans[0] is plans[1] is plans[2]
+    assert optimizer.state[p]["step"].item() == 3
+
+
 def test_an_optimizer_that_goes_away_takes_its_plan_along():
     p = nn.Parameter(torch.ones(4))
     optimizer = AdamW([p])

@@ -18,16 +18,6 @@ constexpr size_t element_size(Dtype dtype) { return dtype == Dtype::kFloat32 ? 4
 constexpr uint32_t kFloat32Infinity = 0x7f800000u;
 constexpr uint32_t kFloat32Magnitude = 0x7fffffffu;
 
-// Magnitude bits at and above which a value of this type is inf or NaN.
-constexpr uint32_t infinity_bits(Dtype dtype) {
-  switch (dtype) {
-    case Dtype::kFloat32: return kFloat32Infinity;
-    case Dtype::kBFloat16: return 0x7f80u;
-    case Dtype::kFloat16: return 0x7c00u;
-  }
-  return 0;
-}
-
 // bfloat16 bits of x, rounded to nearest even. NaN stays NaN.
 template <class F>
 HALFWORD_INLINE auto bfloat16_nearest(F x) {

@@ -12,7 +12,6 @@ namespace {
 
 constexpr int64_t kTile = 1 << 14;
 constexpr int64_t kScratch = 256;
-constexpr int64_t kWhole = 16;  // the loop takes multiples of this
 
 AccumulateGradsLoop choose_loop(Dtype dtype) {
   static constexpr IsaTable<decltype(&accumulate_grads_loop_portable)> kLoops =
@@ -28,7 +27,7 @@ void run_row(const AccumulateGradsTensors& t, float* main, int64_t main_stride, 
   alignas(64) char dense_grad[kScratch * 4] = {};
   copy_elements(dense_main, 1, main, main_stride, count, 4);
   copy_elements(dense_grad, 1, grad, grad_stride, count, size);
-  choose_loop(t.dtype)(dense_main, dense_grad, (count + kWhole - 1) / kWhole * kWhole, alpha);
+  choose_loop(t.dtype)(dense_main, dense_grad, round_up_to_vectors(count), alpha);
   copy_elements(main, main_stride, dense_main, 1, count, 4);
 }
 
@@ -37,7 +36,7 @@ void run_tile(const AccumulateGradsTensors& t, const Tile& tile, float alpha) {
   const char* grad = static_cast<const char*>(t.grad);
   if (t.layout == nullptr) {
     const int64_t count = tile.end - tile.begin;
-    const int64_t whole = count / kWhole * kWhole;
+    const int64_t whole = count / kVectorMultiple * kVectorMultiple;
     float* main = t.main + tile.begin;
     grad = advance(t.grad, tile.begin, size);
     choose_loop(t.dtype)(main, grad, whole, alpha);

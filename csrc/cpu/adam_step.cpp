@@ -121,7 +121,7 @@ class AdamLauncher {
       memory[s] = streams.stream[s].memory ? buffer[s] : nullptr;
     }
     point_at(run, memory);
-    run.count = (count + kVectorMultiple - 1) / kVectorMultiple * kVectorMultiple;
+    run.count = round_up_to_vectors(count);
     run.elements = elements;
     run.loop(run);
 

@@ -34,8 +34,7 @@ struct AdamRun {
   const int64_t* elements;  // or, where these are not consecutive, the number of each
 };
 
-constexpr int64_t kVectorMultiple = 16;  // the widest vector
-constexpr int64_t kRandomBlock = 128;    // random bits are made for so many elements at once
+constexpr int64_t kRandomBlock = 128;  // random bits are made for so many elements at once
 
 // The loop for a combination of types; one definition an instruction set.
 AdamLoop adam_loop_portable(Dtype param, Master master, Dtype grad, Dtype moment);

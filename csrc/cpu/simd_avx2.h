@@ -92,12 +92,6 @@ HALFWORD_INLINE F from_bits(U32 word) {
   return _mm256_castsi256_ps(word.v);
 }
 
-HALFWORD_INLINE U32 load_words(const uint32_t* p) {
-  return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
-}
-HALFWORD_INLINE void store_words(uint32_t* p, U32 a) {
-  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), a.v);
-}
 HALFWORD_INLINE U16 load_halves(const uint16_t* p) {
   return {_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))};
 }

@@ -93,8 +93,6 @@ HALFWORD_INLINE F from_bits(U32 word) {
   return _mm512_castsi512_ps(word.v);
 }
 
-HALFWORD_INLINE U32 load_words(const uint32_t* p) { return _mm512_loadu_si512(p); }
-HALFWORD_INLINE void store_words(uint32_t* p, U32 a) { _mm512_storeu_si512(p, a.v); }
 HALFWORD_INLINE U16 load_halves(const uint16_t* p) {
   return {_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p))};
 }

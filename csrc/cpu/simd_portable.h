@@ -85,8 +85,6 @@ HALFWORD_INLINE F from_bits(U32 word) {
   return a;
 }
 
-HALFWORD_INLINE U32 load_words(const uint32_t* p) { return *p; }
-HALFWORD_INLINE void store_words(uint32_t* p, U32 a) { *p = a.v; }
 HALFWORD_INLINE U16 load_halves(const uint16_t* p) { return {*p}; }
 HALFWORD_INLINE void store_halves(uint16_t* p, U16 a) { *p = a.v; }
 HALFWORD_INLINE void stream_halves(uint16_t* p, U16 a) { *p = a.v; }

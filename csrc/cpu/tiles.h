@@ -9,6 +9,13 @@
 
 namespace halfword {
 
+// Loops take counts that are multiples of this, the widest vector; a launcher pads the rest.
+constexpr int64_t kVectorMultiple = 16;
+
+constexpr int64_t round_up_to_vectors(int64_t count) {
+  return (count + kVectorMultiple - 1) / kVectorMultiple * kVectorMultiple;
+}
+
 // Tile k of the list covers elements [begin, end) of tensor `tensor`.
 struct Tile {
   int64_t tensor;

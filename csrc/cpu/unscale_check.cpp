@@ -16,7 +16,6 @@ namespace halfword {
 namespace {
 
 constexpr int64_t kTile = UnscaleCheckParams::kTile;
-constexpr int64_t kWhole = 16;  // the loop takes multiples of this
 
 UnscaleCheckLoop choose_loop(Dtype dtype) {
   static constexpr IsaTable<decltype(&unscale_check_loop_portable)> kLoops =
@@ -49,12 +48,12 @@ UnscaleCheckResult run_tile(const UnscaleCheckParams& params, const Tile& tile) 
   const int64_t count = tile.end - tile.begin;
   UnscaleCheckRun run{advance(static_cast<char*>(t.grad), tile.begin, size), count,
                       *params.inv_scale, params.write, params.norm != nullptr};
-  if (t.layout == nullptr && count % kWhole == 0) return choose_loop(t.dtype)(run);
+  if (t.layout == nullptr && count % kVectorMultiple == 0) return choose_loop(t.dtype)(run);
 
   // Zeros behind the last element change neither the largest magnitude nor the sum.
   alignas(64) char dense[kTile * 4];
   run.grad = dense;
-  run.count = (count + kWhole - 1) / kWhole * kWhole;
+  run.count = round_up_to_vectors(count);
   std::memset(advance(dense, count, size), 0, static_cast<size_t>(run.count - count) * size);
   copy_tile(t, tile, dense, /*to_dense=*/true);
   const UnscaleCheckResult result = choose_loop(t.dtype)(run);

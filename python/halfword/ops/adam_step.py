@@ -192,14 +192,23 @@ class AdamPlan:
         self._number: int = call(_PLAN, *lists, stochastic_params, streams)
         weakref.finalize(self, forget_adam_plan, self._number)
 
-    def step(self, lists: AdamLists, numbers: AdamNumbers, streams: list[int]) -> bool:
-        """As :func:`launch`; False, and nothing done, if the plan does not fit these lists."""
-        if self._number == 0 or streams != self._streams:
+    @property
+    def usable(self) -> bool:
+        """False where the kernel has no plan: a layout that is not row-major, or shared memory."""
+        return self._number != 0
+
+    def is_of(self, lists: AdamLists, streams: list[int]) -> bool:
+        """Whether the lists hold the tensors that this was made from, gradients aside."""
+        if streams != self._streams:
             return False
         for i, (kept, tensors) in enumerate(zip(self._kept, lists, strict=True)):
             if i == _GRADS:
                 continue
             if len(kept) != len(tensors) or not all(map(operator.is_, kept, tensors)):
                 return False
+        return True
+
+    def step(self, lists: AdamLists, numbers: AdamNumbers) -> bool:
+        """As :func:`launch`; False, and nothing done, if a tensor is not laid out as it was."""
         fits: bool = call(_PLAN_STEP, lists.params, lists.grads, self._number, *numbers)
         return fits

@@ -277,10 +277,13 @@ class Adam(torch.optim.Optimizer):
             launch(lists, numbers, batch.streams)
         else:
             plan = self._plans.get(batch.index)
-            if plan is None or not plan.step(lists, numbers, batch.streams):
+            if plan is not None and not plan.is_of(lists, batch.streams):
+                plan = None
+            if plan is None or not plan.usable or not plan.step(lists, numbers):
                 launch(lists, numbers, batch.streams)
-                stochastic = numbers.stochastic_params
-                self._plans[batch.index] = AdamPlan(lists, stochastic, batch.streams)
+                if plan is None or plan.usable:  # or else a new one would be no better
+                    stochastic = numbers.stochastic_params
+                    self._plans[batch.index] = AdamPlan(lists, stochastic, batch.streams)
         mark_written(lists.params)  # no graph holds what else was written
 
     def __getstate__(self) -> dict[str, Any]:
