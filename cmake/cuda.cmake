@@ -4,7 +4,7 @@
 set(halfword_cuda_version "")
 set(halfword_cuda_archs "")
 set(halfword_cuda_summary "no CUDA part (HALFWORD_CUDA=OFF)")
-set(halfword_cuda_oldest 12.0)  # the first nvcc that knows sm_90a
+set(halfword_cuda_oldest 12.1)  # sm_90a, and 32 KiB of kernel arguments
 
 if(NOT HALFWORD_CUDA MATCHES "^(AUTO|ON|OFF)$")
   message(FATAL_ERROR "halfword: HALFWORD_CUDA must be AUTO, ON or OFF; got '${HALFWORD_CUDA}'")
@@ -42,6 +42,10 @@ if(halfword_cuda_problem)
 endif()
 
 enable_language(CUDA)
+if(NOT "cuda_std_20" IN_LIST CMAKE_CUDA_COMPILE_FEATURES)  # CMake 3.25.1, Debian 12's
+  set(CMAKE_CUDA20_STANDARD_COMPILE_OPTION -std=c++20)
+  set(CMAKE_CUDA20_EXTENSION_COMPILE_OPTION -std=c++20)
+endif()
 string(REGEX MATCH "^[0-9]+\\.[0-9]+" halfword_cuda_version "${CMAKE_CUDA_COMPILER_VERSION}")
 list(TRANSFORM CMAKE_CUDA_ARCHITECTURES REPLACE "(.+)-real" "sm_\\1"
   OUTPUT_VARIABLE halfword_cuda_archs)
@@ -49,15 +53,23 @@ list(TRANSFORM halfword_cuda_archs REPLACE "(.+)-virtual" "compute_\\1")
 list(JOIN halfword_cuda_archs ", " halfword_cuda_archs)
 set(halfword_cuda_summary "CUDA ${halfword_cuda_version} part for ${halfword_cuda_archs}")
 
+# The kernels.
 file(GLOB halfword_cuda_sources CONFIGURE_DEPENDS csrc/cuda/*.cu)
-add_library(halfword_cuda SHARED ${halfword_cuda_sources})
-target_include_directories(halfword_cuda PRIVATE csrc)
-if(NOT "cuda_std_20" IN_LIST CMAKE_CUDA_COMPILE_FEATURES)  # CMake 3.25.1, Debian 12's
-  set_property(TARGET halfword_cuda PROPERTY CXX_STANDARD)
-  target_compile_options(halfword_cuda PRIVATE -std=c++20)
-endif()
-# IEEE arithmetic in the written order, as on the CPU; hidden: the static runtime's symbols too.
-target_compile_options(halfword_cuda PRIVATE
+add_library(halfword_cuda_kernels OBJECT ${halfword_cuda_sources})
+target_include_directories(halfword_cuda_kernels PRIVATE csrc)
+set_property(TARGET halfword_cuda_kernels PROPERTY CUDA_STANDARD 20)
+# IEEE arithmetic in the written order, as on the CPU.
+target_compile_options(halfword_cuda_kernels PRIVATE
   --fmad=false -Xcompiler=-Wall,-Wextra,-ffile-prefix-map=${CMAKE_SOURCE_DIR}=.)
+
+# The kernels and their registration with torch. Hidden: the static runtime's symbols too.
+file(GLOB halfword_cuda_bindings CONFIGURE_DEPENDS csrc/binding/cuda_*.cpp)
+add_library(halfword_cuda SHARED $<TARGET_OBJECTS:halfword_cuda_kernels> ${halfword_op_bindings}
+  ${halfword_cuda_bindings} csrc/binding/device_cuda.cpp csrc/binding/table_cache.cpp
+  csrc/core/layout.cpp)
+target_include_directories(halfword_cuda PRIVATE csrc)
+target_link_libraries(halfword_cuda PRIVATE halfword_warnings halfword_torch_stub)
 target_link_options(halfword_cuda PRIVATE -Wl,--exclude-libs,ALL)
+set_target_properties(halfword_cuda PROPERTIES LINKER_LANGUAGE CUDA
+  INSTALL_RPATH "$ORIGIN" BUILD_RPATH "$ORIGIN" BUILD_WITH_INSTALL_RPATH ON)
 install(TARGETS halfword_cuda LIBRARY DESTINATION . COMPONENT python)

@@ -24,6 +24,7 @@ STEMS = sorted(path.stem for path in (CSRC / "ops").glob("*.h"))
 ROOMS = [
     "csrc/ops/{}.h",
     "csrc/cpu/{}.cpp",
+    "csrc/cuda/{}.cu",
     "csrc/binding/{}.cpp",
     "python/halfword/ops/{}.py",
     "tests/reference/{}.py",
@@ -38,7 +39,7 @@ ARROWS = {
     "binding": {"core", "ops", "binding"},
 }
 FOREIGN = re.compile(r"torch/|ATen/|c10/|Python\.h|pybind11/")
-NOT_OPS = {"cuda": {"device_info"}}
+NOT_OPS = {"cuda": {"device", "upload_words"}}
 
 MAX_LINES = 400
 MAX_COLUMNS = 100
@@ -172,11 +173,12 @@ def test_schema_and_binding_have_the_same_arguments(stem):
 
 
 @pytest.mark.parametrize("stem", STEMS)
-def test_contract_has_params_and_a_cpu_entry_point(stem):
+def test_contract_has_params_and_an_entry_point_a_device(stem):
     text = (CSRC / "ops" / f"{stem}.h").read_text()
     params = "".join(word.capitalize() for word in stem.split("_")) + "Params"
     assert re.search(rf"^struct {params} {{", text, re.MULTILINE)
     assert re.search(rf"^void {stem}_cpu\(const {params}& params", text, re.MULTILINE)
+    assert re.search(rf"^CudaStatus {stem}_cuda\(const {params}& params", text, re.MULTILINE)
 
 
 @pytest.mark.parametrize("stem", STEMS)

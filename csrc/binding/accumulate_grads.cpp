@@ -16,10 +16,10 @@ void accumulate_grads(const TensorList& main_grads, const TensorList& grads, con
   for (size_t i = 0; i < grads.size(); ++i) {
     const Tensor& main = main_grads[i];
     const Tensor& grad = grads[i];
-    kCheck.on_cpu(main, "main_grads", i);
+    kCheck.on_device(main, "main_grads", i, main_grads[0]);
     kCheck.has_dtype(main, "main_grads", i, aoti_torch_dtype_float32());
     kCheck.writable(main, "main_grads", i);
-    kCheck.on_cpu(grad, "grads", i);
+    kCheck.on_device(grad, "grads", i, main_grads[0]);
     const Dtype dtype = kCheck.floating(grad, "grads", i);
     kCheck.same_shape(grad, "grads", main, "main_grads", i);
     const Layout* layout = nullptr;
@@ -29,12 +29,13 @@ void accumulate_grads(const TensorList& main_grads, const TensorList& grads, con
     }
     tensors.push_back({static_cast<float*>(main.data), grad.data, main.numel, dtype, layout});
   }
-  accumulate_grads_cpu(
-      {tensors.data(), static_cast<int64_t>(tensors.size()), static_cast<float>(alpha)},
-      torch_threads);
+  if (main_grads.empty()) return;
+  const AccumulateGradsParams p{tensors.data(), static_cast<int64_t>(tensors.size()),
+                                static_cast<float>(alpha)};
+  run(p, main_grads[0].device_index);
 }
 
-const bool registered = register_kernel<accumulate_grads>("accumulate_grads", "CPU");
+const bool registered = register_kernel<accumulate_grads>("accumulate_grads");
 
 }  // namespace
 }  // namespace halfword::binding

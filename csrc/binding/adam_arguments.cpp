@@ -43,7 +43,7 @@ void check_lengths(const AdamLists& lists) {
 
 // A tensor of the parameter's shape that is written.
 void check_state(const Tensor& t, const char* name, const Tensor& param, size_t i) {
-  kCheck.on_cpu(t, name, i);
+  kCheck.on_device(t, name, i, param);
   kCheck.same_shape(t, name, param, "params", i);
   kCheck.writable(t, name, i);
 }
@@ -82,20 +82,20 @@ Master check_master(const TensorList& masters, const Tensor& param, Dtype dtype,
 }
 
 void check_mask(const Tensor& mask, const Tensor& param, size_t i) {
-  kCheck.on_cpu(mask, "masks", i);
+  kCheck.on_device(mask, "masks", i, param);
   kCheck.has_dtype(mask, "masks", i, aoti_torch_dtype_bool());
   kCheck.same_shape(mask, "masks", param, "params", i);
 }
 
-float* check_step(const TensorList& step, size_t i) {
+float* check_step(const TensorList& step, const Tensor& param, size_t i) {
   const Tensor& t = step[step.size() == 1 ? 0 : i];
-  kCheck.on_cpu(t, "step", i);
+  kCheck.on_device(t, "step", i, param);
   kCheck.has_dtype(t, "step", i, aoti_torch_dtype_float32());
   if (t.numel != 1) {
     kCheck.value_error(item_name("step", i), " must have one element; got ", t.numel);
   }
   float* value = static_cast<float*>(t.data);
-  check_step_value(*value, i);
+  if (kHostReadsTensors) check_step_value(*value, i);
   return value;
 }
 
@@ -119,18 +119,24 @@ std::array<const Tensor*, kAdamLayoutTensors - 1> laid_out(const AdamLists& list
           item(lists.masks, i)};
 }
 
-void check_lr(const std::optional<Tensor>& lr, AdamStepParams& params) {
+// A learning rate in the host's memory is read now; one in the device's is read by the kernel.
+void check_lr(const std::optional<Tensor>& lr, int32_t device, AdamStepParams& params) {
   if (!lr) return;
   const bool is_double = lr->dtype == aoti_torch_dtype_float64();
-  kCheck.one_element(*lr, "lr",
-                     is_double ? aoti_torch_dtype_float64() : aoti_torch_dtype_float32());
-  if (is_double) {
-    params.lr_double = static_cast<const double*>(lr->data);
+  const bool on_host = lr->device_type == aoti_torch_device_type_cpu();
+  const int32_t dtype = is_double ? aoti_torch_dtype_float64() : aoti_torch_dtype_float32();
+  kCheck.one_element(*lr, "lr", dtype, on_host ? lr->device_index : device);
+  const auto* lr_double = is_double ? static_cast<const double*>(lr->data) : nullptr;
+  const auto* lr_float = is_double ? nullptr : static_cast<const float*>(lr->data);
+  if (on_host) {
+    const double value = is_double ? *lr_double : static_cast<double>(*lr_float);
+    check_number(value, "lr", value >= 0 && std::isfinite(value), "finite and >= 0");
+    params.hyper.lr = value;
   } else {
-    params.lr_float = static_cast<const float*>(lr->data);
+    params.hyper.lr = 0.0;
+    params.lr_double = lr_double;
+    params.lr_float = lr_float;
   }
-  const double value = is_double ? *params.lr_double : static_cast<double>(*params.lr_float);
-  check_number(value, "lr", value >= 0 && std::isfinite(value), "finite and >= 0");
 }
 
 }  // namespace
@@ -152,10 +158,10 @@ void AdamArguments::add(size_t i) {
   const Tensor& param = lists_.params[i];
   const Tensor& grad = lists_.grads[i];
   AdamTensors t{};
-  kCheck.on_cpu(param, "params", i);
+  kCheck.on_device(param, "params", i, lists_.params[0]);
   t.param_dtype = kCheck.floating(param, "params", i);
   kCheck.writable(param, "params", i);
-  kCheck.on_cpu(grad, "grads", i);
+  kCheck.on_device(grad, "grads", i, param);
   t.grad_dtype = kCheck.floating(grad, "grads", i);
   kCheck.same_shape(grad, "grads", param, "params", i);
   t.moment_dtype = check_moment(lists_.exp_avgs, "exp_avgs", param, i);
@@ -173,7 +179,7 @@ void AdamArguments::add(size_t i) {
     kCheck.type_error(item_name("params", i), " must not be float16 without a master when ",
                       "stochastic_params is set; got float16");
   }
-  t.step = check_step(lists_.step, i);
+  t.step = check_step(lists_.step, param, i);
   t.param = param.data;
   t.grad = grad.data;
   t.exp_avg = lists_.exp_avgs[i].data;
@@ -230,14 +236,13 @@ bool AdamArguments::params_share_memory() const {
   return false;
 }
 
-AdamStepParams adam_step_params(const AdamScalars& scalars) {
+AdamStepParams adam_step_params(const AdamScalars& scalars, int32_t device) {
   AdamStepParams p{};
-  check_lr(scalars.lr_tensor, p);
-  p.inv_scale = kCheck.optional_float(scalars.inv_scale, "inv_scale");
-  p.found_inf = kCheck.optional_float(scalars.found_inf, "found_inf");
-  p.clip = kCheck.optional_float(scalars.clip_coef, "clip_coef");
   p.hyper = scalars.hyper;
-  if (scalars.lr_tensor) p.hyper.lr = 0.0;
+  check_lr(scalars.lr_tensor, device, p);
+  p.inv_scale = kCheck.optional_float(scalars.inv_scale, "inv_scale", device);
+  p.found_inf = kCheck.optional_float(scalars.found_inf, "found_inf", device);
+  p.clip = kCheck.optional_float(scalars.clip_coef, "clip_coef", device);
   check_hyper(p.hyper);
   p.stochastic_params = scalars.stochastic_params;
   p.seed = static_cast<uint64_t>(scalars.seed);

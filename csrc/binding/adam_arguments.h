@@ -34,6 +34,9 @@ class AdamArguments {
   // Whether the memory of two parameters may overlap: then their updates must follow one another.
   bool params_share_memory() const;
 
+  // The index of the device that all are on.
+  int32_t device() const { return tensors_.empty() ? -1 : lists_.params[0].device_index; }
+
   // Whether every tensor is row-major.
   bool all_contiguous() const { return layouts_.empty(); }
 
@@ -58,8 +61,8 @@ struct AdamScalars {
   int64_t seed;
 };
 
-// The parameters of a step without its tensors.
-AdamStepParams adam_step_params(const AdamScalars& scalars);
+// The parameters of a step on that device, without its tensors.
+AdamStepParams adam_step_params(const AdamScalars& scalars, int32_t device);
 
 // Throws unless a step counter holds a number of steps that FP32 can count on from.
 void check_step_value(float value, size_t i);

@@ -23,7 +23,7 @@ class Plans {
  public:
   int64_t add(Plan plan) {
     const std::lock_guard<std::mutex> lock(mutex_);
-    plans_.emplace(++last_, std::move(plan));
+    plans_.emplace(last_ += kPlanNumberStep, std::move(plan));
     return last_;
   }
   Plan* find(int64_t number) {
@@ -63,7 +63,8 @@ bool refresh(AdamTensors& t, const Tensor& param, const Tensor& grad) {
   const std::optional<Dtype> grad_dtype = as_dtype(grad.dtype);
   bool fits = param.data == t.param && param.numel == t.numel && is_contiguous(param) &&
               as_dtype(param.dtype) == t.param_dtype && grad_dtype && is_contiguous(grad) &&
-              grad.device_type == param.device_type && grad.dim == param.dim;
+              grad.device_type == param.device_type &&
+              grad.device_index == param.device_index && grad.dim == param.dim;
   for (int64_t d = 0; fits && d < grad.dim; ++d) fits = grad.sizes[d] == param.sizes[d];
   if (fits) {
     t.grad = grad.data;
@@ -85,24 +86,26 @@ bool adam_plan_step(const TensorList& params, const TensorList& grads, const int
   }
   for (size_t i = 0; i < params.size(); ++i) {
     if (!refresh((*plan)[i], params[i], grads[i])) return false;
-    check_step_value(*(*plan)[i].step, i);
+    if (kHostReadsTensors) check_step_value(*(*plan)[i].step, i);
   }
+  const int32_t device = params.empty() ? -1 : params[0].device_index;
   const bool amsgrad = !plan->empty() && plan->front().max_exp_avg_sq != nullptr;
   AdamStepParams p = adam_step_params({lr_tensor, inv_scale, found_inf, clip_coef,
                                        AdamHyper{lr, beta1, beta2, eps, weight_decay, decoupled,
                                                  maximize, bias_correction, amsgrad},
-                                       stochastic_params, seed});
+                                       stochastic_params, seed},
+                                      device);
   p.tensors = plan->data();
   p.count = static_cast<int64_t>(plan->size());
-  adam_step_cpu(p, torch_threads);
+  run(p, device);
   return true;
 }
 
-const bool registered = register_kernel<adam_plan>("_adam_plan", "CPU") &&
-                        register_kernel<adam_plan_step>("_adam_plan_step", "CPU");
+const bool registered = register_kernel<adam_plan>("_adam_plan") &&
+                        register_kernel<adam_plan_step>("_adam_plan_step");
 
 }  // namespace
 
-void forget_adam_plan(int64_t number) { plans().remove(number); }
-
 }  // namespace halfword::binding
+
+void halfword_forget_adam_plan(int64_t number) { halfword::binding::plans().remove(number); }

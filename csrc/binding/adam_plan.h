@@ -5,9 +5,6 @@
 
 #include "core/host_device.h"
 
-namespace halfword::binding {
-
-// Forgets a plan. A number that is none is ignored.
-HALFWORD_EXPORT void forget_adam_plan(int64_t number);
-
-}  // namespace halfword::binding
+// Forgets a plan of this library. A number that is none is ignored. A C function, because Python
+// finds it in the CUDA library by its name.
+extern "C" HALFWORD_EXPORT void halfword_forget_adam_plan(int64_t number);

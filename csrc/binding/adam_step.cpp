@@ -21,20 +21,21 @@ void adam_step(const TensorList& params, const TensorList& grads, const TensorLi
   AdamStepParams p = adam_step_params({lr_tensor, inv_scale, found_inf, clip_coef,
                                        AdamHyper{lr, beta1, beta2, eps, weight_decay, decoupled,
                                                  maximize, bias_correction, amsgrad},
-                                       stochastic_params, seed});
+                                       stochastic_params, seed},
+                                      arguments.device());
 
   const std::vector<AdamTensors>& tensors = arguments.tensors();
   p.tensors = tensors.data();
   p.count = static_cast<int64_t>(tensors.size());
-  if (!arguments.params_share_memory()) return adam_step_cpu(p, torch_threads);
+  if (!arguments.params_share_memory()) return run(p, arguments.device());
   for (const AdamTensors& t : tensors) {
     p.tensors = &t;
     p.count = 1;
-    adam_step_cpu(p, torch_threads);
+    run(p, arguments.device());
   }
 }
 
-const bool registered = register_kernel<adam_step>("adam_step", "CPU");
+const bool registered = register_kernel<adam_step>("adam_step");
 
 }  // namespace
 }  // namespace halfword::binding

@@ -52,6 +52,13 @@ inline std::optional<Dtype> as_dtype(int32_t code) {
   return std::nullopt;
 }
 
+// `the CPU`, `cuda:1`.
+inline std::string device_text(int32_t type, int32_t index) {
+  if (type == aoti_torch_device_type_cpu()) return "the CPU";
+  if (type == aoti_torch_device_type_cuda()) return "cuda:" + std::to_string(index);
+  return "another device";
+}
+
 // True for the layout that torch.empty makes: the common case, told without an allocation.
 inline bool is_contiguous(const Tensor& t) {
   int64_t expected = 1;
@@ -66,12 +73,12 @@ class Arguments : public Checker {
  public:
   using Checker::Checker;
 
-  void on_cpu(const Tensor& t, const char* name, size_t i) const {
-    static const int32_t cpu = aoti_torch_device_type_cpu();
-    if (t.device_type != cpu) {
-      value_error(item_name(name, i), " must be on the CPU, where the list's other tensors are; ",
-                  "got a tensor on another device");
-    }
+  // On this library's device, and on the one of `model`.
+  void on_device(const Tensor& t, const char* name, size_t i, const Tensor& model) const {
+    if (on_this(t) && t.device_index == model.device_index) return;
+    value_error(item_name(name, i), " must be on ", device_text(device_type(), model.device_index),
+                ", where the list's other tensors are; got a tensor on ",
+                device_text(t.device_type, t.device_index));
   }
 
   Dtype floating(const Tensor& t, const char* name, size_t i) const {
@@ -114,21 +121,27 @@ class Arguments : public Checker {
     }
   }
 
-  // A scalar that the device reads or writes.
-  void one_element(const Tensor& t, const char* name, int32_t dtype) const {
-    static const int32_t cpu = aoti_torch_device_type_cpu();
-    if (t.device_type != cpu) value_error(name, " must be on the CPU; got another device");
+  // A scalar that device `device` reads or writes.
+  void one_element(const Tensor& t, const char* name, int32_t dtype, int32_t device) const {
+    if (!on_this(t) || t.device_index != device) {
+      value_error(name, " must be on ", device_text(device_type(), device), "; got a tensor on ",
+                  device_text(t.device_type, t.device_index));
+    }
     if (t.dtype != dtype) {
       type_error(name, " must be ", dtype_name(dtype), "; got ", dtype_name(t.dtype));
     }
     if (t.numel != 1) value_error(name, " must have one element; got ", t.numel);
   }
 
-  const float* optional_float(const std::optional<Tensor>& t, const char* name) const {
+  const float* optional_float(const std::optional<Tensor>& t, const char* name,
+                              int32_t device) const {
     if (!t) return nullptr;
-    one_element(*t, name, aoti_torch_dtype_float32());
+    one_element(*t, name, aoti_torch_dtype_float32(), device);
     return static_cast<const float*>(t->data);
   }
+
+ private:
+  static bool on_this(const Tensor& t) { return t.device_type == device_type(); }
 };
 
 // Strides of tensors of one shape as a layout to walk, or null where all are dense in one order.

@@ -1,4 +1,4 @@
-// From torch's boxed arguments to C++ ones, and back to torch for its threads.
+// From torch's boxed arguments to C++ ones.
 #pragma once
 
 #include <cstring>
@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "binding/device.h"
 #include "binding/torch_abi.h"
 
 namespace halfword::binding {
@@ -27,6 +28,7 @@ class Tensor {
     strides = list;
     aoti_torch_get_dtype(handle, &dtype);
     aoti_torch_get_device_type(handle, &device_type);
+    aoti_torch_get_device_index(handle, &device_index);
   }
   Tensor(Tensor&& other) noexcept { *this = std::move(other); }
   Tensor& operator=(Tensor&& other) noexcept {
@@ -38,6 +40,7 @@ class Tensor {
     dim = other.dim;
     dtype = other.dtype;
     device_type = other.device_type;
+    device_index = other.device_index;
     return *this;
   }
   ~Tensor() {
@@ -51,6 +54,7 @@ class Tensor {
   int64_t dim = 0;
   int32_t dtype = -1;
   int32_t device_type = -1;
+  int32_t device_index = -1;
 
  private:
   AtenTensorHandle handle_ = nullptr;
@@ -134,21 +138,15 @@ struct Boxed<Function> {
   }
 };
 
-// Registers a kernel for an op that the Python layer has defined, or will.
+// Registers this library's kernel for an op that the Python layer has defined, or will.
 template <auto Function>
-bool register_kernel(const char* op, const char* dispatch_key) {
+bool register_kernel(const char* op) {
   constexpr uint64_t kTorch210 = (uint64_t{2} << 56) | (uint64_t{10} << 48);
   TorchLibraryHandle library = nullptr;
-  if (aoti_torch_library_init_impl("halfword", dispatch_key, __FILE__, __LINE__, &library) != 0) {
+  if (aoti_torch_library_init_impl(kNamespace, kDispatchKey, __FILE__, __LINE__, &library) != 0) {
     return false;
   }
   return torch_library_impl(library, op, &Boxed<Function>::call, kTorch210) == 0;
-}
-
-// The kernels' ParallelFor (core/parallel.h), on torch's threads.
-inline void torch_threads(int64_t count, int64_t grain, void (*body)(int64_t, int64_t, void*),
-                          void* context) {
-  torch_parallel_for(0, count, grain, body, context);
 }
 
 }  // namespace halfword::binding

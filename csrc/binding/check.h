@@ -22,6 +22,11 @@ class Checker {
   [[noreturn]] void value_error(const Parts&... parts) const {
     fail("ValueError", parts...);
   }
+  // What the device itself refuses.
+  template <class... Parts>
+  [[noreturn]] void runtime_error(const Parts&... parts) const {
+    fail("RuntimeError", parts...);
+  }
 
  private:
   template <class... Parts>

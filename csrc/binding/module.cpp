@@ -70,6 +70,6 @@ PYBIND11_MODULE(_core, m, py::mod_gil_not_used()) {
   m.def("isa", [] { return std::string(isa_name(current_isa())); }, "The instruction set in use.");
   m.def("set_isa", &choose_isa, py::arg("name"),
         "Use this instruction set from now on. ValueError if the machine lacks it.");
-  m.def("forget_adam_plan", &forget_adam_plan, py::arg("number"),
+  m.def("forget_adam_plan", &halfword_forget_adam_plan, py::arg("number"),
         "Free the plan of this number, if there is one.");
 }

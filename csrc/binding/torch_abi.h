@@ -38,8 +38,13 @@ AOTITorchError aoti_torch_get_sizes(AtenTensorHandle tensor, int64_t** result);
 AOTITorchError aoti_torch_get_strides(AtenTensorHandle tensor, int64_t** result);
 AOTITorchError aoti_torch_get_dtype(AtenTensorHandle tensor, int32_t* result);
 AOTITorchError aoti_torch_get_device_type(AtenTensorHandle tensor, int32_t* result);
+AOTITorchError aoti_torch_get_device_index(AtenTensorHandle tensor, int32_t* result);
+AOTITorchError aoti_torch_empty_strided(int64_t dim, const int64_t* sizes, const int64_t* strides,
+                                        int32_t dtype, int32_t device_type, int32_t device_index,
+                                        AtenTensorHandle* result);
 
 int32_t aoti_torch_device_type_cpu();
+int32_t aoti_torch_device_type_cuda();
 int32_t aoti_torch_dtype_float32();
 int32_t aoti_torch_dtype_float64();
 int32_t aoti_torch_dtype_bfloat16();
@@ -57,6 +62,10 @@ int32_t aoti_torch_dtype_complex128();
 AOTITorchError torch_list_size(StableListHandle list, size_t* result);
 AOTITorchError torch_list_get_item(StableListHandle list, size_t index, StableIValue* result);
 AOTITorchError torch_delete_list(StableListHandle list);
+
+// A cudaStream_t. Weak: null in a torch that is built for the CPU only.
+AOTITorchError aoti_torch_get_current_cuda_stream(int32_t device_index, void** result)
+    __attribute__((weak));
 
 // Threads: obeys torch.set_num_threads.
 AOTITorchError torch_parallel_for(int64_t begin, int64_t end, int64_t grain,

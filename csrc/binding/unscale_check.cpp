@@ -14,7 +14,7 @@ void unscale_check(const TensorList& grads, const Tensor& inv_scale, const Tenso
   tensors.reserve(grads.size());
   for (size_t i = 0; i < grads.size(); ++i) {
     const Tensor& grad = grads[i];
-    kCheck.on_cpu(grad, "grads", i);
+    kCheck.on_device(grad, "grads", i, grads[0]);
     const Dtype dtype = kCheck.floating(grad, "grads", i);
     if (write) kCheck.writable(grad, "grads", i);
     const Layout* layout = nullptr;
@@ -24,20 +24,21 @@ void unscale_check(const TensorList& grads, const Tensor& inv_scale, const Tenso
     }
     tensors.push_back({grad.data, grad.numel, dtype, layout});
   }
-  kCheck.one_element(inv_scale, "inv_scale", aoti_torch_dtype_float32());
-  kCheck.one_element(found_inf, "found_inf", aoti_torch_dtype_float32());
+  const int32_t device = (grads.empty() ? found_inf : grads[0]).device_index;
+  kCheck.one_element(inv_scale, "inv_scale", aoti_torch_dtype_float32(), device);
+  kCheck.one_element(found_inf, "found_inf", aoti_torch_dtype_float32(), device);
 
   UnscaleCheckParams p{};
   p.tensors = tensors.data();
   p.count = static_cast<int64_t>(tensors.size());
   p.inv_scale = static_cast<const float*>(inv_scale.data);
   p.found_inf = static_cast<float*>(found_inf.data);
-  p.norm = const_cast<float*>(kCheck.optional_float(norm, "norm"));
+  p.norm = const_cast<float*>(kCheck.optional_float(norm, "norm", device));
   p.write = write;
-  unscale_check_cpu(p, torch_threads);
+  run(p, device);
 }
 
-const bool registered = register_kernel<unscale_check>("unscale_check", "CPU");
+const bool registered = register_kernel<unscale_check>("unscale_check");
 
 }  // namespace
 }  // namespace halfword::binding

@@ -27,29 +27,30 @@ void update_scale(const Tensor& scale, const Tensor& growth_tracker, const Tenso
                   const std::optional<Tensor>& skipped, const double& growth_factor,
                   const double& backoff_factor, const int64_t& growth_interval,
                   const int64_t& hysteresis, const double& min_scale, const double& max_scale) {
-  kCheck.one_element(scale, "scale", aoti_torch_dtype_float32());
-  kCheck.one_element(growth_tracker, "growth_tracker", aoti_torch_dtype_int32());
-  kCheck.one_element(found_inf, "found_inf", aoti_torch_dtype_float32());
+  const int32_t device = scale.device_index;
+  kCheck.one_element(scale, "scale", aoti_torch_dtype_float32(), device);
+  kCheck.one_element(growth_tracker, "growth_tracker", aoti_torch_dtype_int32(), device);
+  kCheck.one_element(found_inf, "found_inf", aoti_torch_dtype_float32(), device);
   UpdateScaleParams p{};
   p.scale = static_cast<float*>(scale.data);
   p.growth_tracker = static_cast<int32_t*>(growth_tracker.data);
   p.found_inf = static_cast<const float*>(found_inf.data);
   if (hysteresis_tracker) {
-    kCheck.one_element(*hysteresis_tracker, "hysteresis_tracker", aoti_torch_dtype_int32());
+    kCheck.one_element(*hysteresis_tracker, "hysteresis_tracker", aoti_torch_dtype_int32(), device);
     p.hysteresis_tracker = static_cast<int32_t*>(hysteresis_tracker->data);
   } else if (hysteresis != 1) {
     kCheck.value_error("hysteresis must be 1 without a hysteresis_tracker; got ", hysteresis);
   }
   if (skipped) {
-    kCheck.one_element(*skipped, "skipped", aoti_torch_dtype_int64());
+    kCheck.one_element(*skipped, "skipped", aoti_torch_dtype_int64(), device);
     p.skipped = static_cast<int64_t*>(skipped->data);
   }
   p.policy = {growth_factor, backoff_factor, growth_interval, hysteresis, min_scale, max_scale};
   check_policy(p.policy);
-  update_scale_cpu(p);
+  run(p, device);
 }
 
-const bool registered = register_kernel<update_scale>("update_scale", "CPU");
+const bool registered = register_kernel<update_scale>("update_scale");
 
 }  // namespace
 }  // namespace halfword::binding

@@ -2,11 +2,12 @@
 #pragma once
 
 #include <cstdint>
-#include <limits>
 
 #include "core/host_device.h"
 
 namespace halfword {
+
+constexpr float kLargestFloat32 = 0x1.fffffep127f;
 
 struct ScalePolicy {
   double growth_factor;
@@ -31,7 +32,7 @@ HALFWORD_INLINE float move_scale(float scale, double factor, const ScalePolicy& 
   if (moved < policy.min_scale) moved = policy.min_scale;
   if (moved > policy.max_scale) moved = policy.max_scale;
   const float rounded = static_cast<float>(moved);
-  return rounded > 0.0f && rounded <= std::numeric_limits<float>::max() ? rounded : scale;
+  return rounded > 0.0f && rounded <= kLargestFloat32 ? rounded : scale;
 }
 
 HALFWORD_INLINE ScaleState update_scale(ScaleState s, bool found_inf, const ScalePolicy& policy) {

@@ -7,9 +7,11 @@
 
 #include <cstdint>
 
+#include "core/cuda.h"
 #include "core/dtype.h"
 #include "core/layout.h"
 #include "core/parallel.h"
+#include "core/tensor_table.h"
 
 namespace halfword {
 
@@ -28,5 +30,10 @@ struct AccumulateGradsParams {
 };
 
 void accumulate_grads_cpu(const AccumulateGradsParams& params, ParallelFor parallel);
+
+// On CUDA the pointers are the device's.
+TensorTable accumulate_grads_table(const AccumulateGradsParams& params);
+CudaStatus accumulate_grads_cuda(const AccumulateGradsParams& params, const TensorTable& table,
+                                 const CudaLaunch& launch);
 
 }  // namespace halfword

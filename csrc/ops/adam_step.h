@@ -33,9 +33,11 @@
 #include <cstdint>
 
 #include "core/adam_math.h"
+#include "core/cuda.h"
 #include "core/dtype.h"
 #include "core/layout.h"
 #include "core/parallel.h"
+#include "core/tensor_table.h"
 
 namespace halfword {
 
@@ -83,5 +85,11 @@ struct AdamStepParams {
 };
 
 void adam_step_cpu(const AdamStepParams& params, ParallelFor parallel);
+
+// On CUDA all pointers are the device's, but for those to a Layout.
+TensorTable adam_step_table(const AdamStepParams& params);
+size_t adam_step_scratch_bytes(const AdamStepParams& params);
+CudaStatus adam_step_cuda(const AdamStepParams& params, const TensorTable& table,
+                          const CudaLaunch& launch);
 
 }  // namespace halfword

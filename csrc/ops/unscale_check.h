@@ -18,9 +18,11 @@
 
 #include <cstdint>
 
+#include "core/cuda.h"
 #include "core/dtype.h"
 #include "core/layout.h"
 #include "core/parallel.h"
+#include "core/tensor_table.h"
 
 namespace halfword {
 
@@ -45,5 +47,11 @@ struct UnscaleCheckParams {
 };
 
 void unscale_check_cpu(const UnscaleCheckParams& params, ParallelFor parallel);
+
+// On CUDA all pointers are the device's.
+TensorTable unscale_check_table(const UnscaleCheckParams& params);
+size_t unscale_check_scratch_bytes(const TensorTable& table);
+CudaStatus unscale_check_cuda(const UnscaleCheckParams& params, const TensorTable& table,
+                              const CudaLaunch& launch);
 
 }  // namespace halfword

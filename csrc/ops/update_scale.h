@@ -11,6 +11,7 @@
 
 #include <cstdint>
 
+#include "core/cuda.h"
 #include "core/scale_math.h"
 
 namespace halfword {
@@ -25,5 +26,8 @@ struct UpdateScaleParams {
 };
 
 void update_scale_cpu(const UpdateScaleParams& params);
+
+// On CUDA all pointers are the device's.
+CudaStatus update_scale_cuda(const UpdateScaleParams& params, CudaStream stream);
 
 }  // namespace halfword

@@ -1,9 +1,11 @@
-"""Asks the CUDA library what it was built for and what it finds here. Loads it only when asked."""
+"""The CUDA library: its kernels for a torch that has CUDA, and what it says of devices."""
 
 import ctypes
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+import torch
 
 from . import _core
 
@@ -24,6 +26,23 @@ class _Device(ctypes.Structure):
 def is_built() -> bool:
     """Whether this build of halfword has its CUDA part."""
     return _PATH.exists()
+
+
+def load() -> None:
+    """Register the kernels with torch, if both sides have CUDA."""
+    if torch.version.cuda is not None and is_built():
+        _library()
+
+
+def is_loaded() -> bool:
+    """Whether the library, and with it the kernels, is in this process."""
+    return _library.cache_info().currsize > 0
+
+
+def forget_adam_plan(number: int) -> None:
+    """Free the plan of this number, if there is one."""
+    if is_loaded():
+        _library().halfword_forget_adam_plan(ctypes.c_int64(number))
 
 
 def device_info() -> dict[str, Any]:

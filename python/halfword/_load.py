@@ -4,7 +4,7 @@ import os
 
 import torch  # noqa: F401  (first: our library takes its symbols from torch's)
 
-from . import _core
+from . import _core, _cuda
 
 _wanted_isa = os.environ.get("HALFWORD_ISA")
 if _wanted_isa is not None and _wanted_isa != _core.isa():
@@ -12,3 +12,5 @@ if _wanted_isa is not None and _wanted_isa != _core.isa():
         f"halfword: HALFWORD_ISA must be one of {', '.join(_core.supported_isas())} "
         f"on this machine; got {_wanted_isa!r}"
     )
+
+_cuda.load()

@@ -6,10 +6,16 @@ from typing import Any
 
 import torch
 
+from .. import _cuda
+
 _LIBRARY = torch.library.Library("halfword", "FRAGMENT")  # type: ignore[no-untyped-call]
 
-_ERRORS: dict[str, type[Exception]] = {"TypeError": TypeError, "ValueError": ValueError}
-_ERROR = re.compile(r"(TypeError|ValueError): (.*)")
+_ERRORS: dict[str, type[Exception]] = {
+    "TypeError": TypeError,
+    "ValueError": ValueError,
+    "RuntimeError": RuntimeError,  # the device's own
+}
+_ERROR = re.compile(rf"({'|'.join(_ERRORS)}): (.*)", re.DOTALL)
 
 
 def define(schema: str, fake: Callable[..., Any]) -> Any:
@@ -28,8 +34,8 @@ def call(op: Any, *args: Any) -> Any:
         return op(*args)
     except NotImplementedError:
         raise NotImplementedError(
-            f"{op.name().split('::')[-1]}: tensors must be dense and on the CPU; got "
-            f"{', '.join(_kinds(args))} (this version has no kernels for other devices)"
+            f"{op.name().split('::')[-1]}: tensors must be dense and on {_devices()}; got "
+            f"{', '.join(_kinds(args))}"
         ) from None
     except RuntimeError as error:
         match = _ERROR.match(str(error))
@@ -37,6 +43,15 @@ def call(op: Any, *args: Any) -> Any:
             raise
         kind, message = match.groups()
     raise _ERRORS[kind](message)
+
+
+def _devices() -> str:
+    """Where this installation has kernels."""
+    if _cuda.is_loaded():
+        return "the CPU or a CUDA device"
+    if torch.version.cuda is None:
+        return "the CPU (this torch is built without CUDA)"
+    return "the CPU (this halfword is built without its CUDA part)"
 
 
 def _kinds(args: tuple[Any, ...]) -> list[str]:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from .._core import forget_adam_plan
+from .. import _core, _cuda
 from ._library import call, define, mark_written
 
 _NUMBERS = (
@@ -70,8 +70,8 @@ def adam_step(
             its moments become exactly 0. ``None`` for no masks.
         step: the step counters, float32, one element each: one a parameter, or one for all.
             Incremented first.
-        lr: learning rate; a number, or a float32 or float64 tensor of one element that the kernel
-            reads.
+        lr: learning rate; a number, or a float32 or float64 tensor of one element. One on the
+            CPU is read at the call, one on the parameters' device by the kernel.
         betas, eps, weight_decay: as in :class:`torch.optim.AdamW`.
         inv_scale: 1 / loss scale, float32, one element; ``None`` for 1.
         found_inf: float32, one element; ``None`` for 0.
@@ -84,7 +84,9 @@ def adam_step(
     Raises:
         TypeError: a dtype is not one of the above.
         ValueError: lengths, shapes or devices differ, a number is out of its range, or a tensor
-            that is written overlaps itself in memory.
+            that is written overlaps itself in memory. What a tensor on a CUDA device holds (step
+            counters, ``lr``) is not looked at: that would wait for the device.
+        RuntimeError: the CUDA device or driver refuses; the parameters are unchanged.
 
     Numerics: the order of operations above, hyper-parameters rounded to FP32 once, bias corrections
         in double from the rounded betas. The same bits on every instruction set and device, for any
@@ -180,6 +182,14 @@ _PLAN_STEP = define(
 )
 
 
+def _forget_plan(number: int) -> None:
+    """Free a plan where it is: numbers are positive on the CPU and negative on CUDA."""
+    if number > 0:
+        _core.forget_adam_plan(number)
+    elif number < 0:
+        _cuda.forget_adam_plan(number)
+
+
 class AdamPlan:
     """The tensors of a step, checked and laid out once for many steps.
 
@@ -190,7 +200,7 @@ class AdamPlan:
         self._kept = [list(tensors) for tensors in lists]
         self._streams = streams
         self._number: int = call(_PLAN, *lists, stochastic_params, streams)
-        weakref.finalize(self, forget_adam_plan, self._number)
+        weakref.finalize(self, _forget_plan, self._number)
 
     @property
     def usable(self) -> bool:

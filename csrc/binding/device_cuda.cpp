@@ -1,0 +1,57 @@
+// The ops of CUDA devices: torch's current stream, memory of torch's caching allocator.
+#include <stdexcept>
+
+#include "binding/cuda_launch.h"
+#include "binding/torch_abi.h"
+
+namespace halfword::binding {
+
+const char* const kNamespace = "halfword";
+const char* const kDispatchKey = "CUDA";
+const bool kHostReadsTensors = false;
+const int64_t kPlanNumberStep = -1;
+
+int32_t device_type() {
+  static const int32_t cuda = aoti_torch_device_type_cuda();
+  return cuda;
+}
+
+void run(const AccumulateGradsParams& params, int32_t device) { run_on_cuda(params, device); }
+void run(const AdamStepParams& params, int32_t device) { run_on_cuda(params, device); }
+void run(const UnscaleCheckParams& params, int32_t device) { run_on_cuda(params, device); }
+void run(const UpdateScaleParams& params, int32_t device) { run_on_cuda(params, device); }
+
+CudaStream current_stream(int32_t device) {
+  void* stream = nullptr;
+  if (aoti_torch_get_current_cuda_stream == nullptr ||
+      aoti_torch_get_current_cuda_stream(device, &stream) != 0) {
+    throw std::runtime_error("halfword: this torch gives no CUDA stream");
+  }
+  return static_cast<CudaStream>(stream);
+}
+
+DeviceMemory::DeviceMemory(size_t bytes, int32_t device) {
+  if (bytes == 0) return;
+  const auto size = static_cast<int64_t>(bytes);
+  const int64_t stride = 1;
+  AtenTensorHandle tensor = nullptr;
+  if (aoti_torch_empty_strided(1, &size, &stride, aoti_torch_dtype_uint8(), device_type(), device,
+                               &tensor) != 0) {
+    throw std::runtime_error("halfword: torch could not allocate " + std::to_string(bytes) +
+                             " bytes on cuda:" + std::to_string(device));
+  }
+  owner_ = tensor;
+  torch_get_mutable_data_ptr(tensor, &data_);
+}
+
+DeviceMemory& DeviceMemory::operator=(DeviceMemory&& other) noexcept {
+  std::swap(owner_, other.owner_);
+  std::swap(data_, other.data_);
+  return *this;
+}
+
+DeviceMemory::~DeviceMemory() {
+  if (owner_ != nullptr) aoti_torch_delete_tensor_object(static_cast<AtenTensorHandle>(owner_));
+}
+
+}  // namespace halfword::binding

@@ -1,0 +1,251 @@
+// A tile a block at a time. A thread holds eight lanes of the tile, so that the first three
+// additions of the norm's tree are its own; the rest goes through shared memory and the first warp.
+// The sums of the tiles are added by the block that finishes last.
+#include "ops/unscale_check.h"
+
+#include "cuda/alignment.h"
+#include "cuda/elements.cuh"
+#include "cuda/launch.cuh"
+
+namespace halfword {
+namespace {
+
+constexpr int64_t kTile = UnscaleCheckParams::kTile;
+constexpr int64_t kLanes = UnscaleCheckParams::kLanes;
+constexpr int kSlots = UnscaleCheckParams::kSlots;
+static_assert(kLanes == kThreads * kEight && kSlots % kThreads == 0);
+
+struct Row {
+  int64_t numel;
+  int64_t layout;  // word of the table; 0: dense
+  int64_t dtype;   // a Dtype
+  int64_t aligned;
+};
+
+struct KernelParams {
+  GroupView<Row> group;
+  const float* inv_scale;
+  float* found_inf;
+  float* norm;
+  float* tile_sums;
+  uint64_t* finished_blocks;  // 0 before and after
+  bool write;
+};
+
+// What this thread saw of a tile.
+struct Seen {
+  float lane[kEight];  // sums of squares
+  bool found_inf;
+};
+
+// u of an element, as the contract says: rounded if it is written.
+template <class Format>
+__device__ __forceinline__ F32 unscale(F32 grad, F32 inv_scale, bool write) {
+  const F32 u = grad * inv_scale;
+  return write ? Format::to_float(Format::nearest(u)) : u;
+}
+
+__device__ __forceinline__ void add_square(Seen& seen, int e, F32 u) {
+  seen.found_inf |= !is_finite(u);
+  seen.lane[e] = fmaf(u.v, u.v, seen.lane[e]);
+}
+
+template <class Format>
+__device__ __forceinline__ Seen see_dense(const KernelParams& p, const Row& row, void* grads, int64_t tile,
+                          F32 inv_scale) {
+  Seen seen{};
+#pragma unroll
+  for (int64_t i = 0; i < kTile; i += kLanes) {
+    const int64_t begin = tile * kTile + i + threadIdx.x * kEight;
+    if (begin >= row.numel) break;
+    const Span span(begin, row.numel);
+    EightFloats u = load_floats<Format>(grads, span, row.aligned);
+#pragma unroll
+    for (int e = 0; e < kEight; ++e) {
+      u.v[e] = unscale<Format>(u.v[e], inv_scale, p.write);
+      if (span.has(e)) add_square(seen, e, u.v[e]);
+    }
+    if (p.write) store_floats<Format>(grads, span, row.aligned, u);
+  }
+  return seen;
+}
+
+__device__ F32 unscale_any(F32 grad, F32 inv_scale, bool write, Dtype dtype) {
+  switch (dtype) {
+    case Dtype::kFloat32: return unscale<Float32>(grad, inv_scale, write);
+    case Dtype::kBFloat16: return unscale<BFloat16>(grad, inv_scale, write);
+    case Dtype::kFloat16: return unscale<Float16>(grad, inv_scale, write);
+  }
+  return grad;
+}
+
+__device__ __forceinline__ Seen see_strided(const KernelParams& p, const Row& row, void* grads, int64_t tile,
+                          F32 inv_scale) {
+  const auto dtype = static_cast<Dtype>(row.dtype);
+  Seen seen{};
+  for (int64_t i = 0; i < kTile; i += kLanes) {
+#pragma unroll
+    for (int e = 0; e < kEight; ++e) {
+      const int64_t position = tile * kTile + i + threadIdx.x * kEight + e;
+      if (position >= row.numel) return seen;
+      int64_t at[1];
+      walk(p.group.words + row.layout, position, at);
+      const F32 grad = load_element(grads, at[0], dtype);
+      const F32 u = unscale_any(grad, inv_scale, p.write, dtype);
+      add_square(seen, e, u);
+      if (p.write) store_element(grads, at[0], dtype, u);
+    }
+  }
+  return seen;
+}
+
+template <bool kAnyStrided>
+__device__ __forceinline__ Seen see(const KernelParams& p, const Row& row, void* grads,
+                                    int64_t tile, F32 inv_scale) {
+  if (kAnyStrided && row.layout != 0) return see_strided(p, row, grads, tile, inv_scale);
+  switch (static_cast<Dtype>(row.dtype)) {
+    case Dtype::kFloat32: return see_dense<Float32>(p, row, grads, tile, inv_scale);
+    case Dtype::kBFloat16: return see_dense<BFloat16>(p, row, grads, tile, inv_scale);
+    case Dtype::kFloat16: return see_dense<Float16>(p, row, grads, tile, inv_scale);
+  }
+  return {};
+}
+
+// Adds (i, i + n / 2) of the threads' values in halves; the sum is the first thread's.
+__device__ __forceinline__ float add_halves(float mine, float (&sums)[kThreads]) {
+  constexpr int kWarps = kThreads / kWarpSize;
+  sums[threadIdx.x] = mine;
+  __syncthreads();
+  if (threadIdx.x >= kWarpSize) return 0.0f;
+  float part[kWarps];
+#pragma unroll
+  for (int w = 0; w < kWarps; ++w) part[w] = sums[w * kWarpSize + threadIdx.x];
+#pragma unroll
+  for (int half = kWarps / 2; half > 0; half /= 2) {
+#pragma unroll
+    for (int w = 0; w < half; ++w) part[w] += part[w + half];
+  }
+  float sum = part[0];
+#pragma unroll
+  for (int half = kWarpSize / 2; half > 0; half /= 2) {
+    sum += __shfl_down_sync(kAllLanes, sum, half);
+  }
+  return sum;
+}
+
+// True for all threads of the block that comes here last, which then sees what the others wrote.
+__device__ __forceinline__ bool is_last_block(uint64_t* finished_blocks) {
+  __shared__ bool last;
+  __syncthreads();
+  if (threadIdx.x == 0) {
+    __threadfence();  // this block's sums before its ticket
+    const auto ticket = atomicAdd(reinterpret_cast<unsigned long long*>(finished_blocks), 1ull);
+    last = ticket + 1 == gridDim.x;
+    __threadfence();  // the last ticket before the other blocks' sums
+  }
+  __syncthreads();
+  return last;
+}
+
+// The norm from the sums of all tiles: kSlots sums in double, then halves.
+__device__ void finish_norm(const KernelParams& p) {
+  constexpr int kMine = kSlots / kThreads;
+  __shared__ double slots[kSlots];
+  double mine[kMine] = {};
+#pragma unroll 4
+  for (int64_t k = 0; k < p.group.tiles; k += kSlots) {
+#pragma unroll
+    for (int i = 0; i < kMine; ++i) {
+      const int64_t tile = k + i * kThreads + threadIdx.x;
+      if (tile < p.group.tiles) mine[i] += static_cast<double>(p.tile_sums[tile]);
+    }
+  }
+#pragma unroll
+  for (int i = 0; i < kMine; ++i) slots[i * kThreads + threadIdx.x] = mine[i];
+  for (int half = kSlots / 2; half > 0; half /= 2) {
+    __syncthreads();
+    for (int i = threadIdx.x; i < half; i += kThreads) slots[i] += slots[i + half];
+  }
+  if (threadIdx.x == 0) {
+    *p.norm = static_cast<float>(::sqrt(slots[0]));
+    *p.finished_blocks = 0;
+  }
+}
+
+// A list that is dense throughout, which is what matters, does without the registers of the walk.
+template <bool kAnyStrided>
+__global__ void __launch_bounds__(kThreads, kAnyStrided ? 3 : 5)
+    unscale_check_kernel(const KernelParams p) {
+  __shared__ float sums[2][kThreads];  // of this tile and, still being read, of the one before
+  const F32 inv_scale(*p.inv_scale);
+  bool found_inf = false;
+  int buffer = 0;
+  for (int64_t k = blockIdx.x; k < p.group.tiles; k += gridDim.x, buffer ^= 1) {
+    const RowTile place = find_row(p.group.ends, p.group.count, k);
+    const Seen seen = see<kAnyStrided>(p, p.group.rows[place.row], p.group.grads[place.row],
+                                       place.tile, inv_scale);
+    found_inf |= seen.found_inf;
+    if (p.norm == nullptr) continue;
+    const float* l = seen.lane;
+    const float eight = ((l[0] + l[4]) + (l[2] + l[6])) + ((l[1] + l[5]) + (l[3] + l[7]));
+    const float sum = add_halves(eight, sums[buffer]);
+    if (threadIdx.x == 0) p.tile_sums[k] = sum;
+  }
+  if (__syncthreads_or(found_inf) && threadIdx.x == 0) atomicExch(p.found_inf, 1.0f);
+  if (p.norm != nullptr && is_last_block(p.finished_blocks)) finish_norm(p);
+}
+
+__global__ void zero_norm_kernel(float* norm) { *norm = 0.0f; }
+
+}  // namespace
+
+TensorTable unscale_check_table(const UnscaleCheckParams& params) {
+  TensorTable table;
+  std::vector<Row> rows;
+  std::vector<void*> grads;
+  std::vector<int64_t> tiles;
+  bool any_strided = false;
+  rows.reserve(params.count);
+  grads.reserve(params.count);
+  tiles.reserve(params.count);
+  for (int64_t i = 0; i < params.count; ++i) {
+    const UnscaleCheckTensor& t = params.tensors[i];
+    // The lanes of the norm count from the first element: eights cannot be shifted.
+    const Stream streams[] = {{t.grad, element_size(t.dtype)}};
+    const Alignment alignment = align(streams, /*shiftable=*/false);
+    rows.push_back({t.numel, table.append(t.layout), static_cast<int64_t>(t.dtype),
+                    alignment.aligned});
+    grads.push_back(t.grad);
+    any_strided |= t.layout != nullptr;
+    tiles.push_back(tiles_of(t.numel, 0, kTile));
+  }
+  table.rows = table.append(rows.data(), rows.size());
+  table.append_group(any_strided, 0, tiles);
+  table.grads = table.append(grads.data(), grads.size());
+  return table;
+}
+
+size_t unscale_check_scratch_bytes(const TensorTable& table) {
+  return table.groups.empty() ? 0 : static_cast<size_t>(table.groups[0].tiles) * sizeof(float);
+}
+
+CudaStatus unscale_check_cuda(const UnscaleCheckParams& params, const TensorTable& table,
+                              const CudaLaunch& launch) {
+  if (table.groups.empty()) {
+    if (params.norm != nullptr) zero_norm_kernel<<<1, 1, 0, launch.stream>>>(params.norm);
+    return cudaGetLastError();
+  }
+  const TensorTable::Group& group = table.groups[0];
+  const KernelParams p{view_of<Row>(table, group, launch.table),
+                       params.inv_scale,
+                       params.found_inf,
+                       params.norm,
+                       static_cast<float*>(launch.scratch),
+                       launch.table,
+                       params.write};
+  return group.kernel
+             ? launch_over_tiles<unscale_check_kernel<true>>(group.tiles, launch.stream, p)
+             : launch_over_tiles<unscale_check_kernel<false>>(group.tiles, launch.stream, p);
+}
+
+}  // namespace halfword
