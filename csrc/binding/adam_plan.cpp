@@ -63,8 +63,8 @@ bool refresh(AdamTensors& t, const Tensor& param, const Tensor& grad) {
   const std::optional<Dtype> grad_dtype = as_dtype(grad.dtype);
   bool fits = param.data == t.param && param.numel == t.numel && is_contiguous(param) &&
               as_dtype(param.dtype) == t.param_dtype && grad_dtype && is_contiguous(grad) &&
-              grad.device_type == param.device_type &&
-              grad.device_index == param.device_index && grad.dim == param.dim;
+              grad.device_type == param.device_type && grad.device_index == param.device_index &&
+              grad.dim == param.dim;
   for (int64_t d = 0; fits && d < grad.dim; ++d) fits = grad.sizes[d] == param.sizes[d];
   if (fits) {
     t.grad = grad.data;
@@ -101,8 +101,8 @@ bool adam_plan_step(const TensorList& params, const TensorList& grads, const int
   return true;
 }
 
-const bool registered = register_kernel<adam_plan>("_adam_plan") &&
-                        register_kernel<adam_plan_step>("_adam_plan_step");
+const bool registered =
+    register_kernel<adam_plan>("_adam_plan") && register_kernel<adam_plan_step>("_adam_plan_step");
 
 }  // namespace
 

@@ -1,5 +1,6 @@
 // The device whose ops a library holds. Every op is bound once, in <op>.cpp, and compiled into one
-// library a device: device_cpu.cpp makes it libhalfword_cpu.so, device_cuda.cpp libhalfword_cuda.so.
+// library a device: device_cpu.cpp makes it libhalfword_cpu.so, device_cuda.cpp
+// libhalfword_cuda.so.
 #pragma once
 
 #include <cstdint>
@@ -13,8 +14,9 @@ namespace halfword::binding {
 
 extern const char* const kNamespace;
 extern const char* const kDispatchKey;
-extern const bool kHostReadsTensors;     // without waiting for the device
-extern const int64_t kPlanNumberStep;  // of an optimizer's plans: positive on the CPU, else negative
+extern const bool kHostReadsTensors;  // without waiting for the device
+extern const int64_t
+    kPlanNumberStep;  // of an optimizer's plans: positive on the CPU, else negative
 
 // As torch's C ABI numbers it.
 int32_t device_type();

@@ -57,9 +57,8 @@ TableCache::Table* TableCache::most_alike(const Words& words, int32_t device, Cu
 
 TableCache::Table& TableCache::place_for_new() {
   if (tables_.size() < kTables) return tables_.emplace_back();
-  return *std::min_element(tables_.begin(), tables_.end(), [](const Table& a, const Table& b) {
-    return a.last_use < b.last_use;
-  });
+  return *std::min_element(tables_.begin(), tables_.end(),
+                           [](const Table& a, const Table& b) { return a.last_use < b.last_use; });
 }
 
 }  // namespace halfword::binding

@@ -3,10 +3,10 @@
 // any length and any mix of sizes takes one launch a group.
 //
 //   words[0]       a counter that kernels may use, and leave 0
-//   layouts        of tensors that are not dense: dimensions, sizes, then the strides of each tensor
-//   rows           one struct an item of the list, as the op defines it
-//   tile ends      one word an item: tiles of its group up to and including it
-//   gradients      one pointer a row, by itself because from step to step nothing else changes
+//   layouts        of tensors that are not dense: dimensions, sizes, then the strides of each
+//   tensor rows           one struct an item of the list, as the op defines it tile ends      one
+//   word an item: tiles of its group up to and including it gradients      one pointer a row, by
+//   itself because from step to step nothing else changes
 #pragma once
 
 #include <cstdint>

@@ -15,50 +15,56 @@ struct Row {
   int64_t numel;
   int64_t layout;  // word of the table; 0: dense
   int64_t dtype;   // a Dtype
-  int64_t shift;   // elements that the first vector lacks, so that the others are aligned
-  int64_t main_aligned;
-  int64_t grad_aligned;
+  int64_t shift;   // alignment_shift
 };
-
-template <class Grad>
-__device__ void accumulate_tile(const Row& row, const void* grads, int64_t tile, float alpha) {
-  for (int64_t i = threadIdx.x * kEight; i < kTile; i += kThreads * kEight) {
-    const int64_t begin = tile * kTile + i - row.shift;
-    if (begin >= row.numel) return;
-    const Span span(begin, row.numel);
-    const EightFloats grad = load_floats<Grad>(grads, span, row.grad_aligned);
-    EightFloats main = load_floats<Float32>(row.main, span, row.main_aligned);
-#pragma unroll
-    for (int e = 0; e < kEight; ++e) main.v[e] = fma(F32(alpha), grad.v[e], main.v[e]);
-    store_floats<Float32>(row.main, span, row.main_aligned, main);
-  }
-}
-
-__device__ void accumulate_strided(const Row& row, const void* grads, const uint64_t* words,
-                                   int64_t tile, float alpha) {
-  const int64_t end = (tile + 1) * kTile < row.numel ? (tile + 1) * kTile : row.numel;
-  for (int64_t i = tile * kTile + threadIdx.x; i < end; i += kThreads) {
-    int64_t at[2];
-    walk(words + row.layout, i, at);
-    const F32 grad = load_element(grads, at[1], static_cast<Dtype>(row.dtype));
-    row.main[at[0]] = fma(F32(alpha), grad, F32(row.main[at[0]])).v;
-  }
-}
 
 struct KernelParams {
   GroupView<Row> group;
   float alpha;
 };
 
+template <class Grad, int kCount>
+__device__ __forceinline__ void accumulate(float* main, const void* grads, int64_t i, F32 alpha) {
+  const auto grad = load_floats<Grad, kCount>(grads, i);
+  auto sum = load_floats<Float32, kCount>(main, i);
+#pragma unroll
+  for (int e = 0; e < kCount; ++e) sum.v[e] = fma(alpha, grad.v[e], sum.v[e]);
+  store_floats<Float32>(main, i, sum);
+}
+
+template <class Grad>
+__device__ __forceinline__ void accumulate_tile(const Row& row, const void* grads, int64_t tile,
+                                                F32 alpha) {
+  for (int64_t i = threadIdx.x * kEight; i < kTile; i += kThreads * kEight) {
+    for_elements(
+        tile * kTile + i - row.shift, row.numel,
+        [&](int64_t at) { accumulate<Grad, kEight>(row.main, grads, at, alpha); },
+        [&](int64_t at) { accumulate<Grad, 1>(row.main, grads, at, alpha); });
+  }
+}
+
+// Element by element, neighbours by neighbouring threads.
+__device__ __forceinline__ void accumulate_scattered(const Row& row, const void* grads,
+                                                     const uint64_t* words, int64_t tile,
+                                                     F32 alpha) {
+  const int64_t end = (tile + 1) * kTile < row.numel ? (tile + 1) * kTile : row.numel;
+  for (int64_t i = tile * kTile + threadIdx.x; i < end; i += kThreads) {
+    int64_t at[2];
+    walk(words, row.layout, i, at);
+    const F32 grad = load_element(grads, at[1], static_cast<Dtype>(row.dtype));
+    const F32 sum = load_element(row.main, at[0], Dtype::kFloat32);
+    store_element(row.main, at[0], Dtype::kFloat32, fma(alpha, grad, sum));
+  }
+}
+
 __global__ void __launch_bounds__(kThreads) accumulate_grads_kernel(const KernelParams p) {
-  const GroupView<Row>& group = p.group;
-  const float alpha = p.alpha;
-  for (int64_t k = blockIdx.x; k < group.tiles; k += gridDim.x) {
-    const RowTile place = find_row(group.ends, group.count, k);
-    const Row row = group.rows[place.row];
-    const void* grads = group.grads[place.row];
-    if (row.layout != 0) {
-      accumulate_strided(row, grads, group.words, place.tile, alpha);
+  const F32 alpha(p.alpha);
+  for (int64_t k = blockIdx.x; k < p.group.tiles; k += gridDim.x) {
+    const RowTile place = find_row(p.group.ends, p.group.count, k);
+    const Row row = p.group.rows[place.row];
+    const void* grads = p.group.grads[place.row];
+    if (row.layout != 0 || row.shift == kUnaligned) {
+      accumulate_scattered(row, grads, p.group.words, place.tile, alpha);
       continue;
     }
     switch (static_cast<Dtype>(row.dtype)) {
@@ -79,12 +85,10 @@ TensorTable accumulate_grads_table(const AccumulateGradsParams& params) {
   for (int64_t i = 0; i < params.count; ++i) {
     const AccumulateGradsTensors& t = params.tensors[i];
     const Stream streams[] = {{t.main, 4}, {t.grad, element_size(t.dtype)}};
-    const Alignment alignment = align(streams);
-    rows.push_back({t.main, t.numel, table.append(t.layout),
-                    static_cast<int64_t>(t.dtype), alignment.shift, alignment.aligned & 1,
-                    alignment.aligned >> 1 & 1});
+    const int64_t shift = alignment_shift(streams);
+    rows.push_back({t.main, t.numel, table.append(t.layout), static_cast<int64_t>(t.dtype), shift});
     grads.push_back(t.grad);
-    tiles.push_back(tiles_of(t.numel, alignment.shift, kTile));
+    tiles.push_back(tiles_of(t.numel, shift, kTile));
   }
   table.rows = table.append(rows.data(), rows.size());
   table.append_group(0, 0, tiles);

@@ -13,17 +13,17 @@ namespace halfword {
 namespace {
 
 // Which kernel takes a parameter, as a number that groups are sorted by: a digit a type.
-constexpr int32_t kStrided = 81;
+constexpr int32_t kScattered = 81;
 
-int32_t kernel_of(const AdamTensors& t) {
+int32_t kernel_of(const AdamTensors& t, int64_t shift) {
   const auto digit = [](auto e) { return static_cast<int32_t>(e); };
-  if (t.layout != nullptr) return kStrided;
+  if (t.layout != nullptr || shift == kUnaligned) return kScattered;
   return ((digit(t.kind) * 3 + digit(t.param_dtype)) * 3 + digit(t.grad_dtype)) * 3 +
          digit(t.moment_dtype);
 }
 
 AdamLaunch launch_of(int32_t kernel) {
-  if (kernel == kStrided) return launch_adam_strided;
+  if (kernel == kScattered) return launch_adam_scattered;
   const auto moment = static_cast<Dtype>(kernel % 3);
   const auto grad = static_cast<Dtype>(kernel / 3 % 3);
   const auto param = static_cast<Dtype>(kernel / 9 % 3);
@@ -46,18 +46,21 @@ std::vector<int64_t> order_of(const std::vector<int32_t>& kernels) {
   return order;
 }
 
-AdamRow row_of(const AdamTensors& t, bool stochastic_params, int64_t layout) {
+int64_t shift_of(const AdamTensors& t, bool stochastic_params) {
   const size_t moment = element_size(t.moment_dtype);
-  const Stream streams[kAdamStreams] = {{t.param, element_size(t.param_dtype)},
-                                        {t.grad, element_size(t.grad_dtype)},
-                                        {t.exp_avg, moment},
-                                        {t.exp_avg_sq, moment},
-                                        {t.max_exp_avg_sq, moment},
-                                        {t.master, t.kind == Master::kRemainder ? size_t{2} : 4},
-                                        {t.mask, 1}};
-  // Random bits come for eights that begin at multiples of eight.
+  const Stream streams[] = {{t.param, element_size(t.param_dtype)},
+                            {t.grad, element_size(t.grad_dtype)},
+                            {t.exp_avg, moment},
+                            {t.exp_avg_sq, moment},
+                            {t.max_exp_avg_sq, moment},
+                            {t.master, t.kind == Master::kRemainder ? size_t{2} : size_t{4}},
+                            {t.mask, 1}};
   const bool random = stochastic_params || t.moment_dtype == Dtype::kBFloat16;
-  const Alignment alignment = align(streams, /*shiftable=*/!random);
+  return alignment_shift(streams, /*shiftable=*/!random);
+}
+
+AdamRow row_of(const AdamTensors& t, int64_t shift, int64_t layout) {
+  const auto small = [](auto e) { return static_cast<int8_t>(e); };
   return {t.param,
           t.exp_avg,
           t.exp_avg_sq,
@@ -68,12 +71,11 @@ AdamRow row_of(const AdamTensors& t, bool stochastic_params, int64_t layout) {
           t.numel,
           layout,
           t.stream,
-          alignment.aligned,
-          static_cast<int32_t>(alignment.shift),
-          static_cast<int8_t>(t.param_dtype),
-          static_cast<int8_t>(t.grad_dtype),
-          static_cast<int8_t>(t.moment_dtype),
-          static_cast<int8_t>(t.kind)};
+          small(shift),
+          small(t.param_dtype),
+          small(t.grad_dtype),
+          small(t.moment_dtype),
+          small(t.kind)};
 }
 
 struct PrepareParams {
@@ -101,9 +103,8 @@ __global__ void __launch_bounds__(kPrepareThreads) adam_step_prepare_kernel(cons
   const float clip = p.clip ? *p.clip : 1.0f;
   for (int64_t i = threadIdx.x; i < p.count; i += kPrepareThreads) {
     const uint32_t step = static_cast<uint32_t>(*p.rows[i].step) + 1;
-    p.row_steps[i] = {adam_coefficients(hyper, step, inv_scale, clip,
-                                        [](double x) { return ::sqrt(x); }),
-                      step};
+    p.row_steps[i] = {
+        adam_coefficients(hyper, step, inv_scale, clip, [](double x) { return ::sqrt(x); }), step};
   }
   __syncthreads();
   for (int64_t i = threadIdx.x; i < p.count; i += kPrepareThreads) {
@@ -115,9 +116,14 @@ __global__ void __launch_bounds__(kPrepareThreads) adam_step_prepare_kernel(cons
 
 TensorTable adam_step_table(const AdamStepParams& params) {
   TensorTable table;
+  std::vector<int64_t> shifts;
   std::vector<int32_t> kernels;
+  shifts.reserve(params.count);
   kernels.reserve(params.count);
-  for (int64_t i = 0; i < params.count; ++i) kernels.push_back(kernel_of(params.tensors[i]));
+  for (int64_t i = 0; i < params.count; ++i) {
+    shifts.push_back(shift_of(params.tensors[i], params.stochastic_params));
+    kernels.push_back(kernel_of(params.tensors[i], shifts.back()));
+  }
   const std::vector<int64_t> order = order_of(kernels);
 
   std::vector<AdamRow> rows;
@@ -126,7 +132,7 @@ TensorTable adam_step_table(const AdamStepParams& params) {
   grads.reserve(params.count);
   for (const int64_t i : order) {
     const AdamTensors& t = params.tensors[i];
-    rows.push_back(row_of(t, params.stochastic_params, table.append(t.layout)));
+    rows.push_back(row_of(t, shifts[i], table.append(t.layout)));
     grads.push_back(t.grad);
   }
   table.rows = table.append(rows.data(), rows.size());

@@ -1,9 +1,11 @@
 // The Adam kernel over dense tensors, for every combination of types; what it reads of the table.
 //
 // A thread takes eight elements at a time: all their loads first, then the arithmetic, then the
-// stores. Tiles are taken from the last to the first, because a norm that was taken just before
-// left the last gradients in the L2 cache.
+// stores; where they are fewer, one by one. Tiles are taken from the last to the first, because a
+// norm that was taken just before left the last gradients in the L2 cache.
 #pragma once
+
+#include <type_traits>
 
 #include "core/adam_math.h"
 #include "cuda/elements.cuh"
@@ -13,9 +15,6 @@
 namespace halfword {
 
 constexpr int64_t kAdamTile = 4 * kThreads * kEight;
-
-// The streams that eights are taken of; bits of AdamRow::aligned.
-enum AdamStream { kParam, kGrad, kExpAvg, kExpAvgSq, kMaxExpAvgSq, kMaster, kMask, kAdamStreams };
 
 struct AdamRow {
   void* param;
@@ -28,8 +27,7 @@ struct AdamRow {
   int64_t numel;
   int64_t layout;  // word of the table; 0: dense
   uint32_t stream;
-  uint32_t aligned;
-  int32_t shift;  // elements that the first eight lacks
+  int8_t shift;  // alignment_shift
   int8_t param_dtype;
   int8_t grad_dtype;
   int8_t moment_dtype;
@@ -52,144 +50,135 @@ struct AdamKernelParams {
 
 enum AdamPurpose { kParamBits, kExpAvgBits, kExpAvgSqBits, kMaxExpAvgSqBits, kAdamPurposes };
 
+// Random bits come in calls for eight elements (core/philox.h).
+static_assert(kEight == kElementsPerPhilox);
+
 // The random words of elements [8 * call, 8 * call + 8) of a parameter.
 __device__ __forceinline__ PhiloxWords<U32> adam_random(uint64_t seed, uint32_t step,
                                                         uint32_t stream, AdamPurpose purpose,
                                                         int64_t call) {
   const auto number = static_cast<uint64_t>(call);
   const uint32_t draw = stream * kAdamPurposes + purpose;
-  return philox4x32<U32>({{static_cast<uint32_t>(number), static_cast<uint32_t>(number >> 32),
-                           step, draw}},
-                         seed);
+  return philox4x32<U32>(
+      {{static_cast<uint32_t>(number), static_cast<uint32_t>(number >> 32), step, draw}}, seed);
 }
 
-// One eight of a row.
-struct AdamEight {
+// Consecutive elements of a row, eight from a multiple of eight on or a single one.
+struct AdamPlace {
   const AdamKernelParams& p;
   const AdamRow& row;
   const AdamRowStep& row_step;
-  Span span;
-
-  __device__ bool aligned(AdamStream stream) const { return row.aligned >> stream & 1; }
-  __device__ PhiloxWords<U32> random(AdamPurpose purpose) const {
-    return adam_random(p.seed, row_step.step, row.stream, purpose, span.begin / kEight);
-  }
+  int64_t i;  // of the first
 };
 
-__device__ __forceinline__ void store_stochastic(void* to, const AdamEight& at, bool aligned,
-                                                 const EightFloats& x, AdamPurpose purpose) {
-  const PhiloxWords<U32> random = at.random(purpose);
-  Eight<uint16_t> eight;
+template <int kCount>
+__device__ __forceinline__ void store_stochastic(void* to, const AdamPlace& at,
+                                                 const Floats<kCount>& x, AdamPurpose purpose) {
+  const PhiloxWords<U32> random =
+      adam_random(at.p.seed, at.row_step.step, at.row.stream, purpose, at.i / kEight);
+  Pack<uint16_t, kCount> pack;
 #pragma unroll
-  for (int e = 0; e < kEight; ++e) {
-    eight.word[e] =
-        static_cast<uint16_t>(bfloat16_stochastic(x.v[e], random_bits(random, e)).v);
+  for (int e = 0; e < kCount; ++e) {
+    const U32 bits = random_bits(random, kCount == 1 ? static_cast<int>(at.i % kEight) : e);
+    pack.append(e, static_cast<uint16_t>(bfloat16_stochastic(x.v[e], bits).v));
   }
-  store_eight(to, at.span, aligned, eight);
+  store_words(to, at.i, pack);
 }
 
 // A weight is where the FP32 value comes from and where it goes.
 template <class Param>
 struct PlainWeight {
-  __device__ static EightFloats load(const AdamEight& at) {
-    return load_floats<Param>(at.row.param, at.span, at.aligned(kParam));
+  template <int kCount>
+  __device__ static Floats<kCount> load(const AdamPlace& at) {
+    return load_floats<Param, kCount>(at.row.param, at.i);
   }
-  __device__ static void store(const AdamEight& at, const EightFloats& p) {
-    store_floats<Param>(at.row.param, at.span, at.aligned(kParam), p);
-  }
-};
-
-template <>
-struct PlainWeight<BFloat16> {
-  __device__ static EightFloats load(const AdamEight& at) {
-    return load_floats<BFloat16>(at.row.param, at.span, at.aligned(kParam));
-  }
-  __device__ static void store(const AdamEight& at, const EightFloats& p) {
-    if (at.p.stochastic_params) {
-      store_stochastic(at.row.param, at, at.aligned(kParam), p, kParamBits);
+  template <int kCount>
+  __device__ static void store(const AdamPlace& at, const Floats<kCount>& p) {
+    if (std::is_same_v<Param, BFloat16> && at.p.stochastic_params) {
+      store_stochastic(at.row.param, at, p, kParamBits);
     } else {
-      store_floats<BFloat16>(at.row.param, at.span, at.aligned(kParam), p);
+      store_floats<Param>(at.row.param, at.i, p);
     }
   }
 };
 
 template <class Param>
 struct MasterWeight {
-  __device__ static EightFloats load(const AdamEight& at) {
-    return load_floats<Float32>(at.row.master, at.span, at.aligned(kMaster));
+  template <int kCount>
+  __device__ static Floats<kCount> load(const AdamPlace& at) {
+    return load_floats<Float32, kCount>(at.row.master, at.i);
   }
-  __device__ static void store(const AdamEight& at, const EightFloats& p) {
-    store_floats<Float32>(at.row.master, at.span, at.aligned(kMaster), p);
-    store_floats<Param>(at.row.param, at.span, at.aligned(kParam), p);
+  template <int kCount>
+  __device__ static void store(const AdamPlace& at, const Floats<kCount>& p) {
+    store_floats<Float32>(at.row.master, at.i, p);
+    store_floats<Param>(at.row.param, at.i, p);
   }
 };
 
 struct RemainderWeight {
-  __device__ static EightFloats load(const AdamEight& at) {
-    const auto high = load_eight<uint16_t>(at.row.param, at.span, at.aligned(kParam));
-    const auto low = load_eight<uint16_t>(at.row.master, at.span, at.aligned(kMaster));
-    EightFloats p;
+  template <int kCount>
+  __device__ static Floats<kCount> load(const AdamPlace& at) {
+    const auto high = load_words<kCount, uint16_t>(at.row.param, at.i);
+    const auto low = load_words<kCount, int16_t>(at.row.master, at.i);
+    Floats<kCount> p;
 #pragma unroll
-    for (int e = 0; e < kEight; ++e) {
-      const auto extended = static_cast<int32_t>(static_cast<int16_t>(low.word[e]));
-      p.v[e] = join_word<F32>(U32(high.word[e]), U32(static_cast<uint32_t>(extended)));
+    for (int e = 0; e < kCount; ++e) {
+      const int32_t extended = low.get(e);
+      p.v[e] = join_word<F32>(U32(high.get(e)), U32(static_cast<uint32_t>(extended)));
     }
     return p;
   }
-  __device__ static void store(const AdamEight& at, const EightFloats& p) {
-    Eight<uint16_t> high, low;
+  template <int kCount>
+  __device__ static void store(const AdamPlace& at, const Floats<kCount>& p) {
+    Pack<uint16_t, kCount> high, low;
 #pragma unroll
-    for (int e = 0; e < kEight; ++e) {
+    for (int e = 0; e < kCount; ++e) {
       const SplitWord<U32> split = split_word(p.v[e]);
-      high.word[e] = static_cast<uint16_t>(split.high.v);
-      low.word[e] = static_cast<uint16_t>(split.low.v);
+      high.append(e, static_cast<uint16_t>(split.high.v));
+      low.append(e, static_cast<uint16_t>(split.low.v));
     }
-    store_eight(at.row.param, at.span, at.aligned(kParam), high);
-    store_eight(at.row.master, at.span, at.aligned(kMaster), low);
+    store_words(at.row.param, at.i, high);
+    store_words(at.row.master, at.i, low);
   }
 };
 
-template <class Moment>
-__device__ __forceinline__ void store_moment(void* to, const AdamEight& at, AdamStream stream,
-                                             const EightFloats& x, AdamPurpose purpose) {
-  if constexpr (sizeof(typename Moment::Word) == 2) {
-    store_stochastic(to, at, at.aligned(stream), x, purpose);
+template <class Moment, int kCount>
+__device__ __forceinline__ void store_moment(void* to, const AdamPlace& at, const Floats<kCount>& x,
+                                             AdamPurpose purpose) {
+  if constexpr (std::is_same_v<Moment, BFloat16>) {
+    store_stochastic(to, at, x, purpose);
   } else {
-    store_floats<Moment>(to, at.span, at.aligned(stream), x);
+    store_floats<Moment>(to, at.i, x);
   }
 }
 
-template <class Weight, class Grad, class Moment>
-__device__ __forceinline__ void adam_eight(const AdamEight& at, const void* grads) {
+template <class Weight, class Grad, class Moment, int kCount>
+__device__ __forceinline__ void adam_elements(const AdamPlace& at, const void* grads) {
   const AdamRow& row = at.row;
   const AdamCoefficients& c = at.row_step.coefficients;
-  const EightFloats g = load_floats<Grad>(grads, at.span, at.aligned(kGrad));
-  EightFloats p = Weight::load(at);
-  EightFloats m = load_floats<Moment>(row.exp_avg, at.span, at.aligned(kExpAvg));
-  EightFloats v = load_floats<Moment>(row.exp_avg_sq, at.span, at.aligned(kExpAvgSq));
-  EightFloats v_max = v;
-  if (c.amsgrad) {
-    v_max = load_floats<Moment>(row.max_exp_avg_sq, at.span, at.aligned(kMaxExpAvgSq));
-  }
+  const auto g = load_floats<Grad, kCount>(grads, at.i);
+  auto p = Weight::template load<kCount>(at);
+  auto m = load_floats<Moment, kCount>(row.exp_avg, at.i);
+  auto v = load_floats<Moment, kCount>(row.exp_avg_sq, at.i);
+  auto v_max = v;
+  if (c.amsgrad) v_max = load_floats<Moment, kCount>(row.max_exp_avg_sq, at.i);
 #pragma unroll
-  for (int e = 0; e < kEight; ++e) {
+  for (int e = 0; e < kCount; ++e) {
     AdamState<F32> s{p.v[e], m.v[e], v.v[e], v_max.v[e]};
     adam_update(s, g.v[e], c);
     p.v[e] = s.p, m.v[e] = s.m, v.v[e] = s.v, v_max.v[e] = s.v_max;
   }
   if (row.mask != nullptr) {
-    const auto kept = load_eight<uint8_t>(row.mask, at.span, at.aligned(kMask));
+    const auto kept = load_words<kCount, uint8_t>(row.mask, at.i);
 #pragma unroll
-    for (int e = 0; e < kEight; ++e) {
-      if (kept.word[e] == 0) p.v[e] = m.v[e] = v.v[e] = v_max.v[e] = F32(0.0f);
+    for (int e = 0; e < kCount; ++e) {
+      if (kept.get(e) == 0) p.v[e] = m.v[e] = v.v[e] = v_max.v[e] = F32(0.0f);
     }
   }
   Weight::store(at, p);
-  store_moment<Moment>(row.exp_avg, at, kExpAvg, m, kExpAvgBits);
-  store_moment<Moment>(row.exp_avg_sq, at, kExpAvgSq, v, kExpAvgSqBits);
-  if (c.amsgrad) {
-    store_moment<Moment>(row.max_exp_avg_sq, at, kMaxExpAvgSq, v_max, kMaxExpAvgSqBits);
-  }
+  store_moment<Moment>(row.exp_avg, at, m, kExpAvgBits);
+  store_moment<Moment>(row.exp_avg_sq, at, v, kExpAvgSqBits);
+  if (c.amsgrad) store_moment<Moment>(row.max_exp_avg_sq, at, v_max, kMaxExpAvgSqBits);
 }
 
 template <class Weight, class Grad, class Moment>
@@ -201,9 +190,14 @@ __global__ void __launch_bounds__(kThreads, 2) adam_step_kernel(const AdamKernel
     const AdamRowStep row_step = p.row_steps[place.row];
     const void* grads = p.group.grads[place.row];
     for (int64_t i = threadIdx.x * kEight; i < kAdamTile; i += kThreads * kEight) {
-      const int64_t begin = place.tile * kAdamTile + i - row.shift;
-      if (begin >= row.numel) break;
-      adam_eight<Weight, Grad, Moment>({p, row, row_step, Span(begin, row.numel)}, grads);
+      for_elements(
+          place.tile * kAdamTile + i - row.shift, row.numel,
+          [&](int64_t at) {
+            adam_elements<Weight, Grad, Moment, kEight>({p, row, row_step, at}, grads);
+          },
+          [&](int64_t at) {
+            adam_elements<Weight, Grad, Moment, 1>({p, row, row_step, at}, grads);
+          });
     }
   }
 }
@@ -214,7 +208,7 @@ using AdamLaunch = cudaError_t (*)(int64_t tiles, cudaStream_t stream, const Ada
 AdamLaunch plain_weight_launch(Dtype param, Dtype grad, Dtype moment);
 AdamLaunch master_weight_launch(Dtype param, Dtype grad, Dtype moment);
 AdamLaunch remainder_weight_launch(Dtype grad, Dtype moment);
-cudaError_t launch_adam_strided(int64_t tiles, cudaStream_t stream, const AdamKernelParams& p);
+cudaError_t launch_adam_scattered(int64_t tiles, cudaStream_t stream, const AdamKernelParams& p);
 
 template <class Weight, class Grad, class Moment>
 cudaError_t launch_adam(int64_t tiles, cudaStream_t stream, const AdamKernelParams& p) {

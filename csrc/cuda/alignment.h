@@ -1,4 +1,4 @@
-// Which streams of a tensor can be accessed eight elements at a time, and from where.
+// Whether the streams of a tensor can be accessed eight elements at a time, and from where.
 #pragma once
 
 #include <cstddef>
@@ -11,40 +11,30 @@ struct Stream {
   size_t element_size;
 };
 
-struct Alignment {
-  int64_t shift;     // the first eight elements lack so many at their front
-  uint32_t aligned;  // bit s: all whole eights of stream s lie at a multiple of their access
-};
+constexpr int64_t kUnaligned = -1;
 
-// The shift that lets the most bytes be accessed so; the smallest of those. `shiftable` false: eights
-// must begin at multiples of eight.
+// The number of elements that the first eight lacks at its front, so that all others lie at
+// multiples of their widest access in every stream; kUnaligned if there is none. `shiftable` false:
+// eights must begin at multiples of eight.
 template <size_t kStreams>
-Alignment align(const Stream (&streams)[kStreams], bool shiftable = true) {
-  Alignment best{0, 0};
-  size_t best_bytes = 0;
-  for (int64_t shift = 0; shift < (shiftable ? 8 : 1); ++shift) {
-    Alignment here{shift, 0};
-    size_t bytes = 0;
-    for (size_t s = 0; s < kStreams; ++s) {
-      if (streams[s].memory == nullptr) continue;
-      const size_t size = streams[s].element_size;
-      const size_t access = 8 * size < 16 ? 8 * size : 16;
-      // A whole number of eights ahead, so that nothing is negative.
-      const auto first = reinterpret_cast<uintptr_t>(streams[s].memory) + (8 - shift) * size;
-      if (first % access != 0) continue;
-      here.aligned |= uint32_t{1} << s;
-      bytes += size;
+int64_t alignment_shift(const Stream (&streams)[kStreams], bool shiftable = true) {
+  constexpr size_t kEight = 8;
+  for (size_t shift = 0; shift < (shiftable ? kEight : 1); ++shift) {
+    bool aligned = true;
+    for (const Stream& stream : streams) {
+      if (stream.memory == nullptr) continue;
+      const size_t bytes = kEight * stream.element_size;
+      const auto first_whole =
+          reinterpret_cast<uintptr_t>(stream.memory) + (kEight - shift) * stream.element_size;
+      aligned &= first_whole % (bytes < 16 ? bytes : 16) == 0;
     }
-    if (bytes > best_bytes) {
-      best = here;
-      best_bytes = bytes;
-    }
+    if (aligned) return static_cast<int64_t>(shift);
   }
-  return best;
+  return kUnaligned;
 }
 
 inline int64_t tiles_of(int64_t numel, int64_t shift, int64_t tile) {
-  return numel == 0 ? 0 : (numel + shift + tile - 1) / tile;
+  return numel == 0 ? 0 : (numel + (shift == kUnaligned ? 0 : shift) + tile - 1) / tile;
 }
 
 }  // namespace halfword

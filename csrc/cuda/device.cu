@@ -21,10 +21,10 @@ const char* device_problem_cuda() {
   int device = 0;
   const cudaError_t status = cudaGetDevice(&device);
   if (status == cudaErrorInsufficientDriver || driver < CUDART_VERSION / 1000 * 1000) {
-    std::snprintf(text, sizeof text,
-                  "the driver knows CUDA %d.%d and halfword was built with %d.%d; update the driver",
-                  driver / 1000, driver % 1000 / 10, CUDART_VERSION / 1000,
-                  CUDART_VERSION % 1000 / 10);
+    std::snprintf(
+        text, sizeof text,
+        "the driver knows CUDA %d.%d and halfword was built with %d.%d; update the driver",
+        driver / 1000, driver % 1000 / 10, CUDART_VERSION / 1000, CUDART_VERSION % 1000 / 10);
     return text;
   }
   if (status != cudaSuccess) return cudaGetErrorString(status);
@@ -33,10 +33,11 @@ const char* device_problem_cuda() {
   cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device);
   cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, device);
   if (major >= kOldest) return nullptr;
-  std::snprintf(text, sizeof text,
-                "device %d has compute capability %d.%d; the kernels need 8.0 or newer: use another "
-                "device, or the CPU",
-                device, major, minor);
+  std::snprintf(
+      text, sizeof text,
+      "device %d has compute capability %d.%d; the kernels need 8.0 or newer: use another "
+      "device, or the CPU",
+      device, major, minor);
   return text;
 }
 

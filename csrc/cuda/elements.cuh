@@ -1,5 +1,5 @@
-// The vocabulary of the formulas (core/adam_math.h, core/dtype.h, core/philox.h) for one thread, and
-// how element formats are read and written, eight consecutive elements at a time.
+// The vocabulary of the formulas (core/adam_math.h, core/dtype.h, core/philox.h) for one thread,
+// and how element formats are read and written, eight consecutive elements at a time.
 //
 // The build says --fmad=false: a product and a sum are rounded one by one, and an fma is written.
 #pragma once
@@ -9,10 +9,12 @@
 
 #include <cstdint>
 #include <cstring>
+#include <type_traits>
 
 #include "core/dtype.h"
 #include "core/host_device.h"
 #include "core/philox.h"
+#include "cuda/ptx.cuh"
 
 namespace halfword {
 
@@ -74,9 +76,7 @@ struct Float32 {
 struct BFloat16 {
   using Word = uint16_t;
   __device__ static F32 to_float(Word w) { return from_bits<F32>(static_cast<uint32_t>(w) << 16); }
-  __device__ static Word nearest(F32 x) {
-    return __bfloat16_as_ushort(__float2bfloat16_rn(x.v));
-  }
+  __device__ static Word nearest(F32 x) { return __bfloat16_as_ushort(__float2bfloat16_rn(x.v)); }
 };
 struct Float16 {
   using Word = uint16_t;
@@ -84,115 +84,142 @@ struct Float16 {
   __device__ static Word nearest(F32 x) { return __half_as_ushort(__float2half_rn(x.v)); }
 };
 
+// Consecutive elements: kEight at a time, in accesses of 16 bytes, where all of them exist and are
+// aligned; otherwise one by one.
+constexpr int kEight = 8;
+
+// Held as 32-bit words where it has so many bytes, which is what keeps its accesses whole.
+template <class Word, int kCount>
+struct Pack {
+  static constexpr int kBytes = kCount * sizeof(Word);
+  using Raw = std::conditional_t<kBytes % 4 == 0, uint32_t, Word>;
+  static constexpr int kWordsInRaw = sizeof(Raw) / sizeof(Word);
+  static constexpr int kWordBits = 8 * sizeof(Word);
+
+  Raw raw[kBytes / sizeof(Raw)];
+
+  __device__ __forceinline__ Word get(int e) const {
+    return static_cast<Word>(raw[e / kWordsInRaw] >> (kWordBits * (e % kWordsInRaw)));
+  }
+  // In order, from the first on.
+  __device__ __forceinline__ void append(int e, Word word) {
+    const Raw shifted = static_cast<Raw>(static_cast<Raw>(word) << (kWordBits * (e % kWordsInRaw)));
+    if (e % kWordsInRaw == 0) {
+      raw[e / kWordsInRaw] = shifted;
+    } else {
+      raw[e / kWordsInRaw] |= shifted;
+    }
+  }
+};
+
+// Pointers come out of a table: without being told, the compiler takes them for any space.
+template <class T>
+__device__ __forceinline__ T* in_global(const void* p) {
+  __builtin_assume(__isGlobal(p));
+  return static_cast<T*>(const_cast<void*>(p));
+}
+
+template <class Raw, int kRaws>
+__device__ __forceinline__ void load_raw(const void* p, Raw (&raw)[kRaws]) {
+  if constexpr (kRaws % 4 == 0) {
+#pragma unroll
+    for (int i = 0; i < kRaws; i += 4) {
+      const uint4 piece = ptx::load_global_v4(static_cast<const Raw*>(p) + i);
+      raw[i] = piece.x, raw[i + 1] = piece.y, raw[i + 2] = piece.z, raw[i + 3] = piece.w;
+    }
+  } else if constexpr (kRaws == 2) {
+    const uint2 piece = ptx::load_global_v2(p);
+    raw[0] = piece.x, raw[1] = piece.y;
+  } else {
+    static_assert(kRaws == 1);
+    raw[0] = *in_global<const Raw>(p);
+  }
+}
+
+template <class Raw, int kRaws>
+__device__ __forceinline__ void store_raw(void* p, const Raw (&raw)[kRaws]) {
+  if constexpr (kRaws % 4 == 0) {
+#pragma unroll
+    for (int i = 0; i < kRaws; i += 4) {
+      ptx::store_global_v4(static_cast<Raw*>(p) + i,
+                           make_uint4(raw[i], raw[i + 1], raw[i + 2], raw[i + 3]));
+    }
+  } else {
+    static_assert(kRaws == 1);
+    *in_global<Raw>(p) = raw[0];
+  }
+}
+
+template <int kCount, class Word>
+__device__ __forceinline__ Pack<Word, kCount> load_words(const void* p, int64_t i) {
+  Pack<Word, kCount> pack;
+  load_raw(static_cast<const Word*>(p) + i, pack.raw);
+  return pack;
+}
+template <int kCount, class Word>
+__device__ __forceinline__ void store_words(void* p, int64_t i, const Pack<Word, kCount>& pack) {
+  store_raw(static_cast<Word*>(p) + i, pack.raw);
+}
+
+// The same as FP32.
+template <int kCount>
+struct Floats {
+  F32 v[kCount];
+};
+
+template <class Format, int kCount>
+__device__ __forceinline__ Floats<kCount> load_floats(const void* p, int64_t i) {
+  const auto pack = load_words<kCount, typename Format::Word>(p, i);
+  Floats<kCount> x;
+#pragma unroll
+  for (int e = 0; e < kCount; ++e) x.v[e] = Format::to_float(pack.get(e));
+  return x;
+}
+
+template <class Format, int kCount>
+__device__ __forceinline__ void store_floats(void* p, int64_t i, const Floats<kCount>& x) {
+  Pack<typename Format::Word, kCount> pack;
+#pragma unroll
+  for (int e = 0; e < kCount; ++e) pack.append(e, Format::nearest(x.v[e]));
+  store_words(p, i, pack);
+}
+
 // FP32 from and to one element of a type that is known at run time.
 __device__ __forceinline__ F32 load_element(const void* p, int64_t i, Dtype dtype) {
   switch (dtype) {
-    case Dtype::kFloat32: return F32(static_cast<const float*>(p)[i]);
-    case Dtype::kBFloat16: return BFloat16::to_float(static_cast<const uint16_t*>(p)[i]);
-    case Dtype::kFloat16: return Float16::to_float(static_cast<const uint16_t*>(p)[i]);
+    case Dtype::kFloat32: return load_floats<Float32, 1>(p, i).v[0];
+    case Dtype::kBFloat16: return load_floats<BFloat16, 1>(p, i).v[0];
+    case Dtype::kFloat16: return load_floats<Float16, 1>(p, i).v[0];
   }
   return F32(0.0f);
 }
 __device__ __forceinline__ void store_element(void* p, int64_t i, Dtype dtype, F32 x) {
   switch (dtype) {
-    case Dtype::kFloat32: static_cast<float*>(p)[i] = x.v; return;
-    case Dtype::kBFloat16: static_cast<uint16_t*>(p)[i] = BFloat16::nearest(x); return;
-    case Dtype::kFloat16: static_cast<uint16_t*>(p)[i] = Float16::nearest(x); return;
+    case Dtype::kFloat32: return store_floats<Float32, 1>(p, i, {x});
+    case Dtype::kBFloat16: return store_floats<BFloat16, 1>(p, i, {x});
+    case Dtype::kFloat16: return store_floats<Float16, 1>(p, i, {x});
   }
 }
 
-// Eight elements in a row, of which [first, last) exist: a thread's share of a vector access.
-constexpr int kEight = 8;
-
-struct Span {
-  int64_t begin;  // element of eight[0]; negative where the first elements do not exist
-  int first;
-  int last;
-  __device__ Span(int64_t begin, int64_t numel)
-      : begin(begin),
-        first(begin < 0 ? static_cast<int>(-begin) : 0),
-        last(numel - begin < kEight ? static_cast<int>(numel - begin) : kEight) {}
-  __device__ bool whole() const { return first == 0 && last == kEight; }
-  __device__ bool has(int e) const { return e >= first && e < last; }
-};
-
-template <class Word>
-struct Eight {
-  Word word[kEight];
-};
-
-constexpr int kVectorBytes = 16;
-
-// `aligned`: eight[0] lies at a multiple of the widest access that eight elements take.
-template <class Word>
-__device__ __forceinline__ Eight<Word> load_eight(const void* p, Span span, bool aligned) {
-  const Word* from = static_cast<const Word*>(p) + span.begin;
-  Eight<Word> eight;
-  if (aligned && span.whole()) {
-    if constexpr (sizeof eight < kVectorBytes) {
-      const uint2 piece = *reinterpret_cast<const uint2*>(from);
-      memcpy(&eight, &piece, sizeof eight);
-    } else {
-      uint4 piece[sizeof eight / kVectorBytes];
-#pragma unroll
-      for (int i = 0; i < static_cast<int>(sizeof eight / kVectorBytes); ++i) {
-        piece[i] = reinterpret_cast<const uint4*>(from)[i];
-      }
-      memcpy(&eight, &piece, sizeof eight);
-    }
-    return eight;
-  }
-#pragma unroll
-  for (int e = 0; e < kEight; ++e) eight.word[e] = span.has(e) ? from[e] : Word{0};
-  return eight;
-}
-
-template <class Word>
-__device__ __forceinline__ void store_eight(void* p, Span span, bool aligned,
-                                            const Eight<Word>& eight) {
-  static_assert(sizeof eight >= kVectorBytes);
-  Word* to = static_cast<Word*>(p) + span.begin;
-  if (aligned && span.whole()) {
-    uint4 piece[sizeof eight / kVectorBytes];
-    memcpy(&piece, &eight, sizeof eight);
-#pragma unroll
-    for (int i = 0; i < static_cast<int>(sizeof eight / kVectorBytes); ++i) {
-      reinterpret_cast<uint4*>(to)[i] = piece[i];
-    }
+// Calls eight(first element) where all of elements [begin, begin + 8) exist, else one(element) for
+// each that does; `begin` is negative where a tensor's first elements lie before an aligned place.
+template <class Eight, class One>
+__device__ __forceinline__ void for_elements(int64_t begin, int64_t numel, const Eight& eight,
+                                             const One& one) {
+  if (begin >= 0 && begin + kEight <= numel) {
+    eight(begin);
     return;
   }
-#pragma unroll
-  for (int e = 0; e < kEight; ++e) {
-    if (span.has(e)) to[e] = eight.word[e];
-  }
+#pragma unroll 1
+  for (int64_t i = begin < 0 ? 0 : begin; i < begin + kEight && i < numel; ++i) one(i);
 }
 
-// The same as FP32.
-struct EightFloats {
-  F32 v[kEight];
-};
-
-template <class Format>
-__device__ __forceinline__ EightFloats load_floats(const void* p, Span span, bool aligned) {
-  const auto eight = load_eight<typename Format::Word>(p, span, aligned);
-  EightFloats x;
-#pragma unroll
-  for (int e = 0; e < kEight; ++e) x.v[e] = Format::to_float(eight.word[e]);
-  return x;
-}
-
-template <class Format>
-__device__ __forceinline__ void store_floats(void* p, Span span, bool aligned,
-                                             const EightFloats& x) {
-  Eight<typename Format::Word> eight;
-#pragma unroll
-  for (int e = 0; e < kEight; ++e) eight.word[e] = Format::nearest(x.v[e]);
-  store_eight(p, span, aligned, eight);
-}
-
-// The 16 random bits of an element, of the words of its Philox call.
+// The 16 random bits of element e of a Philox call's eight. Without an index into the words: an
+// array whose index is not known lies in memory.
 __device__ __forceinline__ U32 random_bits(const PhiloxWords<U32>& call, int e) {
-  return (call.word[e / 2] >> (16 * (e % 2))) & 0xffffu;
+  const U32 low = e / 2 == 0 ? call.word[0] : call.word[1];
+  const U32 high = e / 2 == 2 ? call.word[2] : call.word[3];
+  return ((e < 4 ? low : high) >> (16 * (e % 2))) & 0xffffu;
 }
 
 }  // namespace halfword

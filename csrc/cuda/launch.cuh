@@ -65,7 +65,10 @@ GroupView<Row> view_of(const TensorTable& table, const TensorTable::Group& group
                        const uint64_t* words) {
   return {reinterpret_cast<const Row*>(words + table.rows) + group.first,
           reinterpret_cast<void* const*>(words + table.grads) + group.first,
-          reinterpret_cast<const int64_t*>(words + group.ends), words, group.count, group.tiles};
+          reinterpret_cast<const int64_t*>(words + group.ends),
+          words,
+          group.count,
+          group.tiles};
 }
 
 // A tile: its row, and its number in it.
@@ -90,15 +93,16 @@ __device__ __forceinline__ RowTile find_row(const int64_t* ends, int64_t count, 
   return {first, tile - (first == 0 ? 0 : ends[first - 1])};
 }
 
-// Where walk position `position` of a tensor that is not dense lies, in elements, for `kTensors`
-// tensors of the layout at `words` (core/tensor_table.h).
+// Where walk position `position` of a tensor lies, in elements, for `kTensors` tensors of the
+// layout that begins at a word of the table (core/tensor_table.h); of a dense one if that is 0.
 template <int kTensors>
-__device__ __forceinline__ void walk(const uint64_t* words, int64_t position,
+__device__ __forceinline__ void walk(const uint64_t* words, int64_t layout, int64_t position,
                                      int64_t (&offsets)[kTensors]) {
-  const auto dimensions = static_cast<int64_t>(words[0]);
-  const auto* sizes = reinterpret_cast<const int64_t*>(words + 1);
 #pragma unroll
-  for (int t = 0; t < kTensors; ++t) offsets[t] = 0;
+  for (int t = 0; t < kTensors; ++t) offsets[t] = layout == 0 ? position : 0;
+  if (layout == 0) return;
+  const auto dimensions = static_cast<int64_t>(words[layout]);
+  const auto* sizes = reinterpret_cast<const int64_t*>(words + layout + 1);
   for (int64_t d = dimensions - 1; d >= 0; --d) {
     const int64_t index = position % sizes[d];
     position /= sizes[d];

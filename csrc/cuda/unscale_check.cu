@@ -19,7 +19,7 @@ struct Row {
   int64_t numel;
   int64_t layout;  // word of the table; 0: dense
   int64_t dtype;   // a Dtype
-  int64_t aligned;
+  int64_t shift;   // alignment_shift: 0, or kUnaligned
 };
 
 struct KernelParams {
@@ -50,27 +50,39 @@ __device__ __forceinline__ void add_square(Seen& seen, int e, F32 u) {
   seen.lane[e] = fmaf(u.v, u.v, seen.lane[e]);
 }
 
+// Eight elements, of a tile's lanes 8 * thread and on.
 template <class Format>
-__device__ __forceinline__ Seen see_dense(const KernelParams& p, const Row& row, void* grads, int64_t tile,
-                          F32 inv_scale) {
+__device__ __forceinline__ void see_eight(const KernelParams& p, void* grads, int64_t begin,
+                                          F32 inv_scale, const Floats<kEight>& grad, Seen& seen) {
+  Floats<kEight> u;
+#pragma unroll
+  for (int e = 0; e < kEight; ++e) {
+    u.v[e] = unscale<Format>(grad.v[e], inv_scale, p.write);
+    add_square(seen, e, u.v[e]);
+  }
+  if (p.write) store_floats<Format>(grads, begin, u);
+}
+
+// A whole tile that is aligned: all loads before the first use.
+template <class Format>
+__device__ __forceinline__ Seen see_whole(const KernelParams& p, void* grads, int64_t tile,
+                                          F32 inv_scale) {
+  constexpr int kEights = kTile / kLanes;
+  const int64_t begin = tile * kTile + threadIdx.x * kEight;
+  Floats<kEight> grad[kEights];
+#pragma unroll
+  for (int i = 0; i < kEights; ++i) {
+    grad[i] = load_floats<Format, kEight>(grads, begin + i * kLanes);
+  }
   Seen seen{};
 #pragma unroll
-  for (int64_t i = 0; i < kTile; i += kLanes) {
-    const int64_t begin = tile * kTile + i + threadIdx.x * kEight;
-    if (begin >= row.numel) break;
-    const Span span(begin, row.numel);
-    EightFloats u = load_floats<Format>(grads, span, row.aligned);
-#pragma unroll
-    for (int e = 0; e < kEight; ++e) {
-      u.v[e] = unscale<Format>(u.v[e], inv_scale, p.write);
-      if (span.has(e)) add_square(seen, e, u.v[e]);
-    }
-    if (p.write) store_floats<Format>(grads, span, row.aligned, u);
+  for (int i = 0; i < kEights; ++i) {
+    see_eight<Format>(p, grads, begin + i * kLanes, inv_scale, grad[i], seen);
   }
   return seen;
 }
 
-__device__ F32 unscale_any(F32 grad, F32 inv_scale, bool write, Dtype dtype) {
+__device__ __forceinline__ F32 unscale_any(F32 grad, F32 inv_scale, bool write, Dtype dtype) {
   switch (dtype) {
     case Dtype::kFloat32: return unscale<Float32>(grad, inv_scale, write);
     case Dtype::kBFloat16: return unscale<BFloat16>(grad, inv_scale, write);
@@ -79,19 +91,20 @@ __device__ F32 unscale_any(F32 grad, F32 inv_scale, bool write, Dtype dtype) {
   return grad;
 }
 
-__device__ __forceinline__ Seen see_strided(const KernelParams& p, const Row& row, void* grads, int64_t tile,
-                          F32 inv_scale) {
+// Any tile, element by element.
+__device__ __forceinline__ Seen see_scattered(const KernelParams& p, const Row& row, void* grads,
+                                              int64_t tile, F32 inv_scale) {
   const auto dtype = static_cast<Dtype>(row.dtype);
   Seen seen{};
+#pragma unroll 1
   for (int64_t i = 0; i < kTile; i += kLanes) {
 #pragma unroll
     for (int e = 0; e < kEight; ++e) {
       const int64_t position = tile * kTile + i + threadIdx.x * kEight + e;
       if (position >= row.numel) return seen;
       int64_t at[1];
-      walk(p.group.words + row.layout, position, at);
-      const F32 grad = load_element(grads, at[0], dtype);
-      const F32 u = unscale_any(grad, inv_scale, p.write, dtype);
+      walk(p.group.words, row.layout, position, at);
+      const F32 u = unscale_any(load_element(grads, at[0], dtype), inv_scale, p.write, dtype);
       add_square(seen, e, u);
       if (p.write) store_element(grads, at[0], dtype, u);
     }
@@ -99,14 +112,15 @@ __device__ __forceinline__ Seen see_strided(const KernelParams& p, const Row& ro
   return seen;
 }
 
-template <bool kAnyStrided>
 __device__ __forceinline__ Seen see(const KernelParams& p, const Row& row, void* grads,
                                     int64_t tile, F32 inv_scale) {
-  if (kAnyStrided && row.layout != 0) return see_strided(p, row, grads, tile, inv_scale);
+  if (row.layout != 0 || row.shift == kUnaligned || (tile + 1) * kTile > row.numel) {
+    return see_scattered(p, row, grads, tile, inv_scale);
+  }
   switch (static_cast<Dtype>(row.dtype)) {
-    case Dtype::kFloat32: return see_dense<Float32>(p, row, grads, tile, inv_scale);
-    case Dtype::kBFloat16: return see_dense<BFloat16>(p, row, grads, tile, inv_scale);
-    case Dtype::kFloat16: return see_dense<Float16>(p, row, grads, tile, inv_scale);
+    case Dtype::kFloat32: return see_whole<Float32>(p, grads, tile, inv_scale);
+    case Dtype::kBFloat16: return see_whole<BFloat16>(p, grads, tile, inv_scale);
+    case Dtype::kFloat16: return see_whole<Float16>(p, grads, tile, inv_scale);
   }
   return {};
 }
@@ -172,18 +186,15 @@ __device__ void finish_norm(const KernelParams& p) {
   }
 }
 
-// A list that is dense throughout, which is what matters, does without the registers of the walk.
-template <bool kAnyStrided>
-__global__ void __launch_bounds__(kThreads, kAnyStrided ? 3 : 5)
-    unscale_check_kernel(const KernelParams p) {
+__global__ void __launch_bounds__(kThreads, 4) unscale_check_kernel(const KernelParams p) {
   __shared__ float sums[2][kThreads];  // of this tile and, still being read, of the one before
   const F32 inv_scale(*p.inv_scale);
   bool found_inf = false;
   int buffer = 0;
   for (int64_t k = blockIdx.x; k < p.group.tiles; k += gridDim.x, buffer ^= 1) {
     const RowTile place = find_row(p.group.ends, p.group.count, k);
-    const Seen seen = see<kAnyStrided>(p, p.group.rows[place.row], p.group.grads[place.row],
-                                       place.tile, inv_scale);
+    const Seen seen =
+        see(p, p.group.rows[place.row], p.group.grads[place.row], place.tile, inv_scale);
     found_inf |= seen.found_inf;
     if (p.norm == nullptr) continue;
     const float* l = seen.lane;
@@ -204,7 +215,6 @@ TensorTable unscale_check_table(const UnscaleCheckParams& params) {
   std::vector<Row> rows;
   std::vector<void*> grads;
   std::vector<int64_t> tiles;
-  bool any_strided = false;
   rows.reserve(params.count);
   grads.reserve(params.count);
   tiles.reserve(params.count);
@@ -212,15 +222,13 @@ TensorTable unscale_check_table(const UnscaleCheckParams& params) {
     const UnscaleCheckTensor& t = params.tensors[i];
     // The lanes of the norm count from the first element: eights cannot be shifted.
     const Stream streams[] = {{t.grad, element_size(t.dtype)}};
-    const Alignment alignment = align(streams, /*shiftable=*/false);
-    rows.push_back({t.numel, table.append(t.layout), static_cast<int64_t>(t.dtype),
-                    alignment.aligned});
+    const int64_t shift = alignment_shift(streams, /*shiftable=*/false);
+    rows.push_back({t.numel, table.append(t.layout), static_cast<int64_t>(t.dtype), shift});
     grads.push_back(t.grad);
-    any_strided |= t.layout != nullptr;
     tiles.push_back(tiles_of(t.numel, 0, kTile));
   }
   table.rows = table.append(rows.data(), rows.size());
-  table.append_group(any_strided, 0, tiles);
+  table.append_group(0, 0, tiles);
   table.grads = table.append(grads.data(), grads.size());
   return table;
 }
@@ -236,16 +244,10 @@ CudaStatus unscale_check_cuda(const UnscaleCheckParams& params, const TensorTabl
     return cudaGetLastError();
   }
   const TensorTable::Group& group = table.groups[0];
-  const KernelParams p{view_of<Row>(table, group, launch.table),
-                       params.inv_scale,
-                       params.found_inf,
-                       params.norm,
-                       static_cast<float*>(launch.scratch),
-                       launch.table,
-                       params.write};
-  return group.kernel
-             ? launch_over_tiles<unscale_check_kernel<true>>(group.tiles, launch.stream, p)
-             : launch_over_tiles<unscale_check_kernel<false>>(group.tiles, launch.stream, p);
+  const KernelParams p{
+      view_of<Row>(table, group, launch.table), params.inv_scale, params.found_inf, params.norm,
+      static_cast<float*>(launch.scratch),      launch.table,     params.write};
+  return launch_over_tiles<unscale_check_kernel>(group.tiles, launch.stream, p);
 }
 
 }  // namespace halfword
