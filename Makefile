@@ -2,7 +2,7 @@
 # Everything else comes from the package index, into .venv.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo test test-slow test-all lint format docs sanitize wheel bench
+.PHONY: help install demo softgpu test test-slow test-all lint format docs sanitize wheel bench
 .PHONY: clean distclean
 
 PYTHON ?= python3
@@ -18,6 +18,9 @@ export HALFWORD_CUDA
 BIN := $(VENV)/bin
 PY := $(BIN)/python
 PIP := $(PY) -m pip --disable-pip-version-check -qq
+# nvcc: on PATH, or in .venv, where `make softgpu` puts it if there is no other. Empty without.
+CUDACXX ?= $(shell $(PY) tools/cuda_toolchain.py 2>/dev/null)
+export CUDACXX
 SITE = $(shell $(PY) -c "import sysconfig; print(sysconfig.get_path('purelib'))")
 STAMPS := $(VENV)/stamps
 INSTALLED := $(STAMPS)/halfword-$(HALFWORD_CUDA)
@@ -33,13 +36,25 @@ install: $(INSTALLED)  ## .venv with torch and halfword
 demo: $(INSTALLED) $(STAMPS)/demo  ## train the byte-level language model of examples/
 	$(PY) -m examples.byte_lm $(ARGS)
 
+softgpu: $(STAMPS)/test  ## nvcc into .venv if there is none, and the software GPU with its kernels
+	$(PY) tools/cuda_toolchain.py --install
+	$(PY) -m tests.softgpu.build
+
+# Tests build what they need of the software GPU; built before them, no test waits for it.
+define build_softgpu
+	@if $(PY) tools/cuda_toolchain.py >/dev/null 2>&1; then $(PY) -m tests.softgpu.build; fi
+endef
+
 test: $(INSTALLED) $(STAMPS)/test  ## the tests, but for the slow ones
+	$(build_softgpu)
 	$(PY) -m pytest $(ARGS)
 
 test-slow: $(INSTALLED) $(STAMPS)/test  ## the slow tests
+	$(build_softgpu)
 	$(PY) -m pytest -m slow $(ARGS)
 
 test-all: $(INSTALLED) $(STAMPS)/test  ## all tests
+	$(build_softgpu)
 	$(PY) -m pytest -m "slow or not slow" $(ARGS)
 
 lint: $(STAMPS)/lint  ## ruff, clang-format, mypy, codespell

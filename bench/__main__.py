@@ -16,7 +16,7 @@ from rich.console import Console
 
 from tests.cases.models import few_odd
 
-from . import bench_adam, bench_unscale
+from . import bench_adam, bench_unscale, ptxas
 from .problem import Bound, Row, Side
 from .report import (
     Line,
@@ -124,7 +124,8 @@ def positive(text: str) -> int:
 
 def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("bench", choices=[*BENCHES, "all"])
+    parser.add_argument("bench", choices=[*BENCHES, "all"],
+                        help="or ptxas, which has options of its own")  # fmt: skip
     parser.add_argument("--json", type=Path, metavar="FILE", help="write everything there too")
     parser.add_argument("--threads", type=positive, default=torch.get_num_threads())
     parser.add_argument("--rounds", type=positive, default=ROUNDS, help="default: %(default)s")
@@ -137,8 +138,11 @@ def make_parser() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
+    words = sys.argv[1:] if argv is None else argv
+    if words[:1] == ["ptxas"]:
+        return ptxas.main(words[1:], Console(width=None if sys.stdout.isatty() else WIDTH))
     parser = make_parser()
-    args = parser.parse_args(argv)
+    args = parser.parse_args(words)
     try:
         re.compile(args.filter)
     except re.error as error:

@@ -58,6 +58,9 @@ file(GLOB halfword_cuda_sources CONFIGURE_DEPENDS csrc/cuda/*.cu)
 add_library(halfword_cuda_kernels OBJECT ${halfword_cuda_sources})
 target_include_directories(halfword_cuda_kernels PRIVATE csrc)
 set_property(TARGET halfword_cuda_kernels PROPERTY CUDA_STANDARD 20)
+include(cmake/memory_pool.cmake)
+halfword_memory_pool(halfword_nvcc)
+set_property(TARGET halfword_cuda_kernels PROPERTY JOB_POOL_COMPILE halfword_nvcc)
 # IEEE arithmetic in the written order, as on the CPU.
 target_compile_options(halfword_cuda_kernels PRIVATE
   --fmad=false -Xcompiler=-Wall,-Wextra,-ffile-prefix-map=${CMAKE_SOURCE_DIR}=.)

@@ -1,4 +1,5 @@
-"""The devices that kernel tests run over: one CPU instruction set after another."""
+"""The devices that kernel tests run over: one CPU instruction set after another, the software GPU,
+and a CUDA device where there is one."""
 
 import pytest
 import torch
@@ -6,15 +7,31 @@ import torch
 import halfword
 from halfword import _core
 
+from .softgpu.build import find_nvcc
 
-@pytest.fixture(params=[f"cpu-{isa}" for isa in _core.supported_isas()])
+DEVICES = [f"cpu-{isa}" for isa in _core.supported_isas()]
+DEVICES += ["softgpu"] if find_nvcc() else []
+DEVICES += ["cuda"] if halfword._cuda.is_loaded() and torch.cuda.is_available() else []
+
+
+@pytest.fixture(params=DEVICES)
 def device(request):
-    """A torch device; for `cpu-<isa>`, with the kernels of that instruction set in use."""
-    name, _, isa = request.param.partition("-")
-    before = _core.isa()
-    _core.set_isa(isa)
-    yield torch.device(name)
-    _core.set_isa(before)
+    """A torch device. For `cpu-<isa>`, with the kernels of that instruction set in use; for
+    `softgpu` it is the CPU too, and the CUDA kernels run there."""
+    if request.param == "cuda":
+        with torch.device("cuda"):  # where a test's tensors are made
+            yield torch.device("cuda")
+    elif request.param == "softgpu":
+        from .softgpu.redirect import redirected
+
+        with redirected():
+            yield torch.device("cpu")
+    else:
+        isa = request.param.partition("-")[2]
+        before = _core.isa()
+        _core.set_isa(isa)
+        yield torch.device("cpu")
+        _core.set_isa(before)
 
 
 @pytest.fixture
@@ -32,4 +49,4 @@ def _seeded():
 
 
 def pytest_report_header():
-    return f"halfword {halfword.__version__}, instruction sets: {', '.join(_core.supported_isas())}"
+    return f"halfword {halfword.__version__}, devices: {', '.join(DEVICES)}"

@@ -18,10 +18,11 @@ import pytest
 import torch
 
 import halfword
+from tools.cuda_toolchain import find_nvcc
 
 ROOT = Path(__file__).resolve().parents[1]
 VERSION = halfword.__version__
-NVCC = shutil.which("nvcc")
+NVCC = find_nvcc()
 MACHINE_PATHS = re.compile(rb"/(?:home|root|tmp|build|work|usr/local/cuda)[\w.-]*/[\w./-]+")
 
 # The oldest system that a library runs on, as built with gcc 11 or 12. GLIBCXX_3.4.29 is gcc 11's.
@@ -64,7 +65,7 @@ def wheel(tmp_path_factory):
     run(
         *(sys.executable, "-m", "pip", "wheel", "-qq", "--no-build-isolation", "--no-deps"),
         *("--wheel-dir", folder, ROOT),
-        env=os.environ | {"HALFWORD_CUDA": "AUTO"},
+        env=os.environ | {"HALFWORD_CUDA": "AUTO"} | ({"CUDACXX": str(NVCC)} if NVCC else {}),
     )
     return next(folder.iterdir())
 

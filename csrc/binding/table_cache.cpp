@@ -19,7 +19,7 @@ CudaStatus TableCache::find(const Words& words, int32_t device, CudaStream strea
   Table* table = most_alike(words, device, stream);
   // Another list of the same size differs early; this one, at the end, in its gradients.
   size_t first = table ? equal_words(table->words, words) : 0;
-  if (first < words.size() / 2) {
+  if (table == nullptr || 2 * first < words.size()) {
     first = 0;
     table = &place_for_new();
     *table = Table{device, stream, words, DeviceMemory(words.size() * sizeof(uint64_t), device), 0};

@@ -1,0 +1,54 @@
+"""The project's own tests over the software GPU: halfword's ops run the CUDA kernels.
+
+The library that csrc/binding and tests/softgpu/glue.cpp make registers the ops a second time, under
+``halfword_softgpu`` and for tensors on the CPU. In :func:`redirected`, the Python layer calls those.
+"""
+
+import importlib
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from functools import cache
+from unittest import mock
+
+import torch
+
+from halfword import _cuda, ops
+
+from . import library
+
+_NAMESPACE = "halfword_softgpu"
+_MODULES = [importlib.import_module(f"{ops.__name__}.{stem}") for stem in ops.__all__]
+
+
+@cache
+def glue():
+    """The library, its ops defined."""
+    twins = torch.library.Library(_NAMESPACE, "FRAGMENT")
+    for _, _, op in _ops():
+        schema = str(op._schema).removeprefix("halfword::")
+        twins.define(schema, tags=(torch.Tag.pt2_compliant_tag,))
+    loaded = library.load(_NAMESPACE)
+    loaded.twins = twins  # the definitions last as long as it does
+    return loaded
+
+
+def _ops():
+    """Every op of ours that a module of the Python layer holds, where it holds it."""
+    for module in _MODULES:
+        for name, value in list(vars(module).items()):
+            if isinstance(value, torch._ops.OpOverload) and value.namespace == "halfword":
+                yield module, name, value
+
+
+@contextmanager
+def redirected() -> Iterator[None]:
+    """Within this, halfword's ops run on the software GPU."""
+    glued = glue()
+    with ExitStack() as stack:
+        for module, name, op in _ops():
+            short = op.name().removeprefix("halfword::")
+            twin = getattr(getattr(torch.ops, _NAMESPACE), short).default
+            stack.enter_context(mock.patch.object(module, name, twin))
+        forget = glued.halfword_forget_adam_plan
+        stack.enter_context(mock.patch.object(_cuda, "forget_adam_plan", forget))
+        yield
