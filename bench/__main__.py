@@ -1,118 +1,129 @@
 """Command line of the benchmarks: tables on stdout, progress on stderr, all of it in JSON."""
 
 import argparse
-import gc
 import json
+import math
 import re
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
 from rich.console import Console
 
-from tests.cases.models import few_odd
+import halfword
 
-from . import bench_adam, bench_unscale, ptxas
-from .problem import Bound, Row, Side
-from .report import (
-    Line,
-    RowReport,
-    as_json,
-    at_limit,
-    describe_machine,
-    make_line,
-    print_head,
-    print_row,
-)
-from .timing import Contestant, Limits, interleave, measure_limits
+from . import bench_adam, bench_amp, bench_unscale, devices, ptxas
+from .measure import DifferentResultsError, release, run_row
+from .problem import Row
+from .report import RowReport, as_json, describe_machine, print_head, print_row
+from .timing import MIB, Limits, measure_limits
 
 BENCHES: dict[str, Callable[..., Iterator[Row]]] = {
     "adam": bench_adam.rows,
+    "amp": bench_amp.rows,
     "unscale": bench_unscale.rows,
 }
 PROBE_MIB = 256  # several times the largest last-level cache of a few cores
+GPU_PROBE_MIB = 2048  # or a part of what is free
 TINY_PROBE_MIB = 1
-ROUNDS = 7
+ROUNDS = {"cpu": 7, "cuda": 20}
 WIDTH = 150  # of tables that go to a file
 
 EXIT_USAGE = 2
 
 
-class DifferentResultsError(Exception):
-    """Two sides do not compute the same thing, so that comparing their times means nothing."""
+class Report:
+    """What is found. Written to a file after every row: a run that is stopped leaves the others."""
+
+    def __init__(self, path: Path | None) -> None:
+        self.path = path
+        self.benches: list[dict[str, Any]] = []
+
+    def write(self) -> None:
+        if self.path is not None:
+            new = self.path.with_name(self.path.name + ".new")
+            new.write_text(json.dumps(self.benches, indent=1) + "\n")
+            new.replace(self.path)
 
 
-def compare(ours: Side, theirs: Side, bounds: dict[str, Bound]) -> float:
-    """One step of each from the same state; the worst error as a fraction of its bound."""
-    left, right, worst = ours.results(), theirs.results(), 0.0
-    common = left.keys() & right.keys()
-    if not common:
-        raise DifferentResultsError(f"{theirs.name}: has no result in common with {ours.name}")
-    for name in common:
-        for a, b in zip(left[name], right[name], strict=True):
-            worst = max(worst, bounds[name].excess(a, b))
-    if not worst <= 1:
-        raise DifferentResultsError(f"{theirs.name}: {worst:.3g} times the allowed difference")
-    return worst
+def probe_mib(args: argparse.Namespace, device: torch.device) -> int:
+    if args.tiny:
+        return TINY_PROBE_MIB
+    if device.type == "cpu":
+        return PROBE_MIB
+    free, _ = torch.cuda.mem_get_info(device)
+    return int(min(GPU_PROBE_MIB, free / 16 / MIB))
 
 
-def check_row(row: Row) -> dict[str, float]:
-    """Every rival against ours, over a few odd shapes."""
-    with torch.random.fork_rng():
-        sides = [side for side in row.sides(few_odd()) if isinstance(side, Side)]
-    for side in sides:
-        side.step()
-    return {rival.name: compare(sides[0], rival, row.bounds) for rival in sides[1:]}
+def spare_cores(machine: dict[str, Any]) -> int:
+    return int(machine["cores"] - machine["threads"])
 
 
-def run_row(row: Row, limits: Limits, rounds: int) -> RowReport:
-    """Check, build, time, forget."""
-    errors = check_row(row)
-    outcomes = row.sides(row.shapes)
-    sides = [side for side in outcomes if isinstance(side, Side)]
-    probes = [limits.best[kind] for kind in row.traffic.kinds]
-    contestants = [*(Contestant(side.name, side.step) for side in sides),
-                   *(Contestant(probe.name, probe.run) for probe in probes)]  # fmt: skip
-    samples = interleave(contestants, rounds)
-    limit, ours = at_limit(row, limits, samples), samples[sides[0].name]
-    lines: list[Line] = [
-        make_line(row, side.name, samples[side.name], None if side is sides[0] else ours, limit,
-                  errors.get(side.name))
-        for side in sides
-    ]  # fmt: skip
-    return RowReport(
-        row.name, row.elements, len(row.shapes), asdict(row.traffic),
-        {name: asdict(bound) for name, bound in row.bounds.items()}, lines,
-        [line for line in outcomes if isinstance(line, str)],
-    )  # fmt: skip
+def rows_of(name: str, args: argparse.Namespace) -> list[Row]:
+    rows = BENCHES[name](tiny=args.tiny, compiled=args.compile, device=args.device)
+    return [row for row in rows if re.search(args.filter, row.name)]
 
 
 def run_bench(
-    name: str, args: argparse.Namespace, out: Console, progress: Console
-) -> dict[str, Any]:
-    """One benchmark, from the machine's limits to its JSON."""
+    name: str, args: argparse.Namespace, report: Report, out: Console, progress: Console
+) -> bool:
+    """One benchmark, from the machine's limits to its JSON; False if a row could not be timed."""
+    rows, device = rows_of(name, args), torch.device(args.device)
+    if not rows:
+        return True
     progress.print(f"{name}: limits of this machine")
-    limits = measure_limits(TINY_PROBE_MIB if args.tiny else PROBE_MIB, args.rounds)
-    machine = describe_machine()
+    limits = measure_limits(probe_mib(args, device), args.rounds, device)
+    machine = describe_machine(device)
     print_head(out, machine, limits)
-    if machine["load_average"] > max(1, machine["cores"] - machine["threads"]):
+    if device.type == "cpu" and machine["load_average"] > max(1, spare_cores(machine)):
         progress.print("others are using this machine: rows of small tensors may measure who waits "
                        "for a core (--threads 1 does not wait for a second one)")  # fmt: skip
-    reports, start = [], time.perf_counter()
-    rows = [row for row in BENCHES[name](tiny=args.tiny, compiled=args.compile)
-            if re.search(args.filter, row.name)]  # fmt: skip
+    settings = {
+        key: getattr(args, key) for key in ("rounds", "threads", "filter", "tiny", "device")
+    }
+    found: dict[str, Any] = {}
+    report.benches.append(found)
+    reports: list[RowReport] = []
+    failures: dict[str, str] = {}
     for number, row in enumerate(rows, 1):
-        elapsed = time.perf_counter() - start
-        progress.print(f"{name}: {number} of {len(rows)}, {row.name} ({elapsed:.0f} s so far)")
-        reports.append(run_row(row, limits, args.rounds))
+        if time.perf_counter() > args.until:
+            left = len(rows) - number + 1
+            progress.print(f"{name}: {left} rows left out, --seconds is over")
+            failures["left out"] = f"{left} rows, for want of time"
+            break
+        seconds = time.perf_counter() - args.began
+        progress.print(f"{name}: {number} of {len(rows)}, {row.name} ({seconds:.0f} s so far)")
+        run_and_print(row, limits, args, reports, failures, out, progress)
+        if device.type == "cuda":
+            machine["gpu"]["clocks_at_end"] = devices.clocks(device)
+        found.update(as_json(name, machine, settings, limits, reports, failures))
+        report.write()
+    found.update(as_json(name, machine, settings, limits, reports, failures))
+    return set(failures) <= {"left out"}
+
+
+def run_and_print(
+    row: Row, limits: Limits, args: argparse.Namespace, reports: list[RowReport],
+    failures: dict[str, str], out: Console, progress: Console,
+) -> None:  # fmt: skip
+    """One row; what goes wrong in it is said, and the others still get their turn."""
+    device = torch.device(args.device)
+    try:
+        reports.append(run_row(row, limits, args.rounds, device))
+    except DifferentResultsError as error:
+        failures[row.name] = f"results differ: {error}"
+        progress.print(f"not timed, since results differ: {error}")
+    except RuntimeError as error:
+        if device.type == "cpu":
+            raise
+        failures[row.name] = str(error)
+        progress.print(f"not timed: {error}", markup=False)
+    else:
         print_row(out, reports[-1])
-        gc.collect()
-    settings = {key: getattr(args, key) for key in ("rounds", "threads", "filter", "tiny")}
-    return as_json(name, machine, settings, limits, reports)
+    release(device)
 
 
 def positive(text: str) -> int:
@@ -128,13 +139,26 @@ def make_parser() -> argparse.ArgumentParser:
                         help="or ptxas, which has options of its own")  # fmt: skip
     parser.add_argument("--json", type=Path, metavar="FILE", help="write everything there too")
     parser.add_argument("--threads", type=positive, default=torch.get_num_threads())
-    parser.add_argument("--rounds", type=positive, default=ROUNDS, help="default: %(default)s")
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
+    parser.add_argument("--rounds", type=positive, help=f"default: {ROUNDS}")
+    parser.add_argument("--seconds", type=float, default=math.inf,
+                        help="begin no row after this many")  # fmt: skip
     parser.add_argument("--filter", default="", metavar="REGEX", help="only rows whose name has it")
-    parser.add_argument("--compile", action=argparse.BooleanOptionalAction, default=True,
-                        help="whether torch.compile is one of the rivals")  # fmt: skip
+    parser.add_argument("--compile", action=argparse.BooleanOptionalAction,
+                        help="whether torch.compile is one of the rivals; default: on the CPU, "
+                        "where one loop a tensor is fast")  # fmt: skip
     parser.add_argument("--tiny", action="store_true",
                         help="a few elements, to see that it runs; times mean nothing")  # fmt: skip
     return parser
+
+
+def no_cuda() -> str | None:
+    """Why nothing can be run on CUDA, or None."""
+    if not torch.cuda.is_available():
+        return "--device cuda: torch finds no CUDA device here"
+    if not halfword._cuda.is_loaded():
+        return "--device cuda: this halfword is built without its CUDA part"
+    return None
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -147,19 +171,22 @@ def main(argv: Sequence[str] | None = None) -> int:
         re.compile(args.filter)
     except re.error as error:
         parser.error(f"--filter must be a regular expression; got {args.filter!r} ({error})")
+    if args.device == "cuda" and (problem := no_cuda()):
+        parser.error(problem)
+    args.rounds = args.rounds or ROUNDS[args.device]
+    args.compile = args.device == "cpu" if args.compile is None else args.compile
+    args.began = time.perf_counter()
+    args.until = args.began + args.seconds
     torch.set_num_threads(args.threads)
     out = Console(width=None if sys.stdout.isatty() else WIDTH)
     progress = Console(stderr=True, highlight=False)
     names = list(BENCHES) if args.bench == "all" else [args.bench]
-    try:
-        found = [run_bench(name, args, out, progress) for name in names]
-    except DifferentResultsError as error:
-        progress.print(f"not timed, since results differ: {error}")
-        return 1
+    report = Report(args.json)
+    fine = [run_bench(name, args, report, out, progress) for name in names]
     if args.json:
-        args.json.write_text(json.dumps(found, indent=1) + "\n")
+        report.write()
         progress.print(f"written to {args.json}")
-    return 0
+    return 0 if all(fine) else 1
 
 
 if __name__ == "__main__":

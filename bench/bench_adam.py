@@ -13,8 +13,12 @@ from torch import Tensor
 
 from halfword import ops
 from halfword.optim import join_master, split_master
-from tests.cases.models import few_odd, gpt2_small, many_small, one_large
+from tests.cases.models import few_odd, one_large
 
+from . import graphs
+from .lists import lists_for, small_lists_for
+from .optimizers import halfword_adamw, torch_adamw
+from .others import FUSED_ADAM, bitsandbytes_adamw, deepspeed_adamw, fused_adam
 from .problem import (
     BETAS,
     EPS,
@@ -30,13 +34,12 @@ from .problem import (
     Side,
     Traffic,
     adam_problem,
+    shares_state,
     twins,
 )
 from .rivals import (
     compiled_or_not,
-    deepspeed_adamw,
-    halfword_adamw,
-    torch_adamw,
+    torch_copies,
     torch_fused,
     torch_unscale_fp32,
     torch_unscale_fused,
@@ -97,9 +100,10 @@ def mixed_sides(
     """Ours against the chains of torch kernels that do the same with FP32 masters."""
     problem = adam_problem(shapes, dtype, masters=True, scale=scale)
     twin = twins(problem)
-    chains = [torch_unscale_fp32(twin()), torch_unscale_fused(twin())]
+    chains = [torch_unscale_fp32, torch_unscale_fused] if scale != 1.0 else [torch_copies]
     optional = [] if compiled is None else [compiled_or_not(twin, compiled)]
-    return [halfword_step(problem, remainders=remainders), *chains, *optional]
+    theirs = [chain(twin()) for chain in chains]  # cloned before ours splits the masters
+    return [halfword_step(problem, remainders=remainders), *theirs, *optional]
 
 
 def plain_sides(
@@ -113,49 +117,57 @@ def plain_sides(
 
 
 def object_sides(shapes: Shapes, *, foreach: bool) -> list[Outcome]:
-    """`optimizer.step()` of FP32 parameters."""
+    """`optimizer.step()` of FP32 parameters; on CUDA also as a graph."""
     problem = adam_problem(shapes, torch.float32)
-    unfused = [torch_adamw(problem, "foreach")] if foreach else []
+    twin = twins(problem)
+    unfused = [torch_adamw(twin(), "foreach")] if foreach else []
+    sides = [halfword_adamw(problem), torch_adamw(twin(), "fused"), *unfused]
+    if not graphs.on_cuda(problem.params):
+        return [*sides, deepspeed_adamw(twin())]
+    ours = problem if shares_state(problem) else twin()
     return [
-        halfword_adamw(problem), torch_adamw(problem, "fused"), *unfused, deepspeed_adamw(problem)
+        *sides, halfword_adamw(ours, graph=True), torch_adamw(twin(), "fused", graph=True),
+        *(fused_adam(twin(), name, scaled=False) for name in FUSED_ADAM),
+        bitsandbytes_adamw(twin()),
     ]  # fmt: skip
 
 
-def rows(*, tiny: bool = False, compiled: bool = True) -> Iterator[Row]:
+Sides = Callable[[Shapes], list[Outcome]]
+FP16_BOUNDS = rounded_bounds(torch.float16, "params")
+BF16_BOUNDS = rounded_bounds(torch.bfloat16, "params")
+ALL_BF16_BOUNDS = rounded_bounds(torch.bfloat16, "params", "exp_avgs", "exp_avg_sqs")
+CHECKED, UPDATE = Traffic(read=2, update=28), Traffic(update=28)
+fp16_sides = partial(mixed_sides, dtype=torch.float16, scale=LOSS_SCALE, remainders=False)
+bf16_sides = partial(mixed_sides, dtype=torch.bfloat16, scale=1.0, remainders=False)
+remainder_sides = partial(mixed_sides, dtype=torch.bfloat16, scale=LOSS_SCALE, remainders=True)
+fp32_sides = partial(plain_sides, dtype=torch.float32, stochastic=False)
+all_bf16_sides = partial(plain_sides, dtype=torch.bfloat16, stochastic=True)
+
+
+def rows(*, tiny: bool = False, compiled: bool = True, device: str = "cpu") -> Iterator[Row]:
     """All rows; `tiny` shrinks the shapes until only the code paths are left."""
-    gpt2 = few_odd() if tiny else gpt2_small()
-    small = many_small(10) if tiny else many_small()
-    large = few_odd() if tiny else one_large()
-    gpt2_name, small_name = "GPT-2 small", f"{len(small)} x {small[0][0]}"
-
-    mixed = partial(mixed_sides, scale=LOSS_SCALE, remainders=False)
-    fp16 = partial(mixed, dtype=torch.float16)
-    fp16_bounds = rounded_bounds(torch.float16, "params")
-    bf16_bounds = rounded_bounds(torch.bfloat16, "params")
-    all_bf16 = rounded_bounds(torch.bfloat16, "params", "exp_avgs", "exp_avg_sqs")
-    fp32 = partial(plain_sides, dtype=torch.float32, stochastic=False)
-    bf16 = partial(plain_sides, dtype=torch.bfloat16, stochastic=True)
-    remainder = partial(mixed, dtype=torch.bfloat16, remainders=True)
-    checked, update = Traffic(read=2, update=28), Traffic(update=28)
-
-    Sides = Callable[[Shapes], list[Outcome]]  # noqa: N806
-    table: list[tuple[str, Shapes, Traffic, Sides, dict[str, Bound]]] = [
-        (f"mixed step, fp16 + FP32 masters, {gpt2_name}", gpt2, checked,
-         partial(fp16, compiled=compiled), fp16_bounds),
-        (f"mixed step, bf16 + int16 remainders, {gpt2_name}", gpt2, Traffic(read=2, update=26),
-         partial(remainder, compiled=compiled), bf16_bounds),
-        (f"AdamW fp32, {gpt2_name}", gpt2, update, partial(fp32, compiled=compiled), FLOAT_BOUNDS),
-        (f"AdamW bf16, bf16 moments, stochastic, {gpt2_name}", gpt2, Traffic(update=14),
-         partial(bf16, compiled=compiled), all_bf16),
-        ("mixed step, fp16 + FP32 masters, one tensor", large, checked,
-         partial(fp16, compiled=None), fp16_bounds),
-        (f"mixed step, fp16 + FP32 masters, {small_name}", small, checked,
-         partial(fp16, compiled=None), fp16_bounds),
-        (f"AdamW fp32, {small_name}", small, update, partial(fp32, compiled=None), FLOAT_BOUNDS),
-        (f"optimizer.step() fp32, {small_name}", small, update,
-         partial(object_sides, foreach=True), FLOAT_BOUNDS),
-        (f"optimizer.step() fp32, {gpt2_name}", gpt2, update,
-         partial(object_sides, foreach=False), FLOAT_BOUNDS),
+    kinds: list[tuple[str, Traffic, Callable[..., list[Outcome]], dict[str, Bound]]] = [
+        ("mixed step, fp16 + FP32 masters", CHECKED, fp16_sides, FP16_BOUNDS),
+        ("mixed step, bf16 + int16 remainders", Traffic(read=2, update=26), remainder_sides,
+         BF16_BOUNDS),
+        ("mixed step, bf16 + FP32 masters, no scale", UPDATE, bf16_sides, BF16_BOUNDS),
+        ("AdamW fp32", UPDATE, fp32_sides, FLOAT_BOUNDS),
+        ("AdamW bf16, bf16 moments, stochastic", Traffic(update=14), all_bf16_sides,
+         ALL_BF16_BOUNDS),
     ]  # fmt: skip
-    for entry in table:
-        yield Row(*entry)
+    lists = lists_for(device, tiny)
+    for name, shapes in lists.items():
+        for kind, traffic, sides, bounds in kinds:
+            yield Row(f"{kind}, {name}", shapes, traffic, partial(sides, compiled=compiled), bounds)
+    fp16 = partial(fp16_sides, compiled=None)
+    fp32 = partial(fp32_sides, compiled=None)
+    yield Row("mixed step, fp16 + FP32 masters, one tensor", few_odd() if tiny else one_large(),
+              CHECKED, fp16, FP16_BOUNDS)  # fmt: skip
+    step = "optimizer.step() fp32"
+    for name, shapes in small_lists_for(device, tiny).items():
+        with_foreach = partial(object_sides, foreach=True)
+        yield Row(f"mixed step, fp16 + FP32 masters, {name}", shapes, CHECKED, fp16, FP16_BOUNDS)
+        yield Row(f"AdamW fp32, {name}", shapes, UPDATE, fp32, FLOAT_BOUNDS)
+        yield Row(f"{step}, {name}", shapes, UPDATE, with_foreach, FLOAT_BOUNDS)
+    yield Row(f"{step}, GPT-2 small", lists["GPT-2 small"], UPDATE,
+              partial(object_sides, foreach=False), FLOAT_BOUNDS)  # fmt: skip

@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 
 from halfword import ops
-from tests.cases.models import few_odd, gpt2_small, many_small
+from tests.cases.models import few_odd
 
+from .lists import lists_for, small_lists_for
 from .problem import Bound, Outcome, Row, Shapes, Side, Traffic, random_list
 
 DTYPES = {"fp16": torch.float16, "bf16": torch.bfloat16, "fp32": torch.float32}
@@ -85,7 +86,7 @@ def unscale_sides(shapes: Shapes, *, dtype: torch.dtype, write: bool, norm: bool
         halfword_unscale(Unscale(grads), write=write, norm=norm),
         torch_unscale(theirs, write=write, norm=norm),
     ]
-    if norm:
+    if norm and not write:
         sides.append(torch_norm_only(theirs))
     return sides
 
@@ -120,27 +121,32 @@ def accumulate_sides(shapes: Shapes, *, dtype: torch.dtype) -> list[Outcome]:
     return sides
 
 
-def rows(*, tiny: bool = False, compiled: bool = True) -> Iterator[Row]:
+KINDS = {
+    "check": (False, False),
+    "check + norm": (False, True),
+    "check + unscale": (True, False),
+    "check + unscale + norm": (True, True),
+}
+BOUNDS = {"grads": EXACT, "found_inf": EXACT, "norm": NORM}
+
+
+def rows(*, tiny: bool = False, compiled: bool = True, device: str = "cpu") -> Iterator[Row]:
     """All rows; nothing here is worth compiling."""
-    gpt2, small = few_odd() if tiny else gpt2_small(), many_small(10) if tiny else many_small()
-    gpt2_name, small_name = "GPT-2 small", f"{len(small)} x {small[0][0]}"
-    bounds = {"grads": EXACT, "found_inf": EXACT, "norm": NORM}
-    kinds = {
-        "check": (False, False),
-        "check + norm": (False, True),
-        "check + unscale": (True, False),
-    }
-    for dtype_name, dtype in DTYPES.items():
-        size = dtype.itemsize
-        for kind, (write, norm) in kinds.items():
-            sides = partial(unscale_sides, dtype=dtype, write=write, norm=norm)
-            traffic = Traffic(update=2 * size) if write else Traffic(read=size)
-            yield Row(f"{kind}, {dtype_name}, {gpt2_name}", gpt2, traffic, sides, bounds)
-    for dtype_name, dtype in DTYPES.items():
-        yield Row(
-            f"accumulate into FP32, {dtype_name}, {gpt2_name}", gpt2,
-            Traffic(update=dtype.itemsize + 8), partial(accumulate_sides, dtype=dtype),
-            {"main_grads": EXACT},
-        )  # fmt: skip
+    lists = lists_for(device, tiny)
+    for name, shapes in lists.items():
+        for dtype_name, dtype in DTYPES.items():
+            for kind, (write, norm) in KINDS.items():
+                sides = partial(unscale_sides, dtype=dtype, write=write, norm=norm)
+                size = dtype.itemsize
+                traffic = Traffic(update=2 * size) if write else Traffic(read=size)
+                yield Row(f"{kind}, {dtype_name}, {name}", shapes, traffic, sides, BOUNDS)
+    for name, shapes in lists.items():
+        for dtype_name, dtype in DTYPES.items():
+            yield Row(
+                f"accumulate into FP32, {dtype_name}, {name}", shapes,
+                Traffic(update=dtype.itemsize + 8), partial(accumulate_sides, dtype=dtype),
+                {"main_grads": EXACT},
+            )  # fmt: skip
     sides = partial(unscale_sides, dtype=torch.float16, write=False, norm=False)
-    yield Row(f"check, fp16, {small_name}", small, Traffic(read=2), sides, bounds)
+    for name, shapes in small_lists_for(device, tiny).items():
+        yield Row(f"check, fp16, {name}", shapes, Traffic(read=2), sides, BOUNDS)

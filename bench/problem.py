@@ -53,6 +53,7 @@ class Side:
     name: str
     step: Callable[[], object]
     results: Callable[[], dict[str, Sequence[Tensor]]]
+    optional: bool = False  # another package's: if it fails, the others are still timed
 
 
 Outcome = Side | str  # a side, or the line that says why there is none
@@ -75,8 +76,10 @@ class Row:
 
 
 def random_list(shapes: Shapes, dtype: torch.dtype, std: float, seed: int) -> list[Tensor]:
-    """Normal values, the same for the same seed."""
-    pool = torch.randn(POOL, generator=torch.Generator().manual_seed(seed)).mul_(std).to(dtype)
+    """Normal values on the default device, the same for the same seed."""
+    generator = torch.Generator("cpu").manual_seed(seed)
+    drawn = torch.randn(POOL, generator=generator, device="cpu").mul_(std)
+    pool = drawn.to(torch.get_default_device(), dtype)
     tensors, start = [], 0
     for shape in shapes:
         numel = torch.Size(shape).numel()
@@ -141,9 +144,15 @@ def adam_problem(
 ROOM_FOR_TWINS = 10_000_000  # elements; above it, rivals share one state, as memory is finite
 
 
+def shares_state(problem: AdamProblem) -> bool:
+    """Whether there is one state for all rivals, and another for all of ours: no cache holds it,
+    and nobody looks at the results."""
+    return sum(param.numel() for param in problem.params) >= ROOM_FOR_TWINS
+
+
 def twins(problem: AdamProblem) -> Callable[[], AdamProblem]:
-    """States for the rivals: one each, or one for all where no cache holds it anyway."""
-    if sum(param.numel() for param in problem.params) < ROOM_FOR_TWINS:
+    """States for the rivals: one each, or one for all."""
+    if not shares_state(problem):
         return problem.clone
     shared = problem.clone()
     return lambda: shared

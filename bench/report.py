@@ -16,11 +16,13 @@ from rich.table import Table
 import halfword
 from halfword import _core
 
-from .problem import Row
-from .timing import Limits, Spread, ratios
+from . import devices
+from .problem import Traffic
+from .timing import Limits, Spread, Times, ratios
 
 ROOT = Path(__file__).resolve().parents[1]
 MEANINGLESS_BELOW = 2**25  # bytes in a step: it may never leave the cache
+GPU_MEANINGLESS_BELOW = 2**28  # several times the largest L2
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,7 @@ class Line:
 
     name: str
     seconds: Spread
+    host_seconds: Spread | None  # until the call returned; None where that is when it is done
     ns_per_element: float
     gb_per_s: float  # of the row's bytes, whatever the side really moved
     limit_fraction: float | None  # time that the bytes take at the machine's limit / time taken
@@ -58,6 +61,7 @@ class RowReport:
     bounds: dict[str, dict[str, float]]
     lines: list[Line]
     absent: list[str] = field(default_factory=list)
+    tensors_wanted: int = 0  # more than `tensors` where memory did not hold them
 
     @property
     def best_rival(self) -> Line | None:
@@ -72,31 +76,36 @@ class AtLimit:
     best: float  # of the fastest round in this run: noise only ever makes a limit look lower
 
 
-def at_limit(row: Row, limits: Limits, samples: dict[str, list[float]]) -> AtLimit | None:
+def at_limit(
+    traffic: Traffic, elements: int, limits: Limits, samples: dict[str, Times]
+) -> AtLimit | None:
     """None where the row fits in a cache, which no probe tells about."""
-    if row.traffic.total * row.elements < MEANINGLESS_BELOW:
+    first = next(iter(samples.values()))
+    least = GPU_MEANINGLESS_BELOW if first.host else MEANINGLESS_BELOW
+    if traffic.total * elements < least:
         return None
-    rounds = len(next(iter(samples.values())))
-    paired, best = [0.0] * rounds, 0.0
-    for kind in row.traffic.kinds:
-        wanted, probe = getattr(row.traffic, kind) * row.elements, limits.best[kind]
-        per_byte = [seconds / probe.bytes for seconds in samples[probe.name]]
+    paired, best = [0.0] * len(first.seconds), 0.0
+    for kind in traffic.kinds:
+        wanted, probe = getattr(traffic, kind) * elements, limits.best[kind]
+        per_byte = [seconds / probe.bytes for seconds in samples[probe.name].seconds]
         paired = [sum_ + wanted * each for sum_, each in zip(paired, per_byte, strict=True)]
         best += wanted * min(*per_byte, 1e-9 / limits.fastest[kind])
     return AtLimit(paired, best)
 
 
 def make_line(
-    row: Row, name: str, samples: Sequence[float], ours: Sequence[float] | None,
+    traffic: Traffic, elements: int, name: str, times: Times, ours: Sequence[float] | None,
     limit: AtLimit | None, error: float | None,
 ) -> Line:  # fmt: skip
+    samples = times.seconds
     seconds = Spread.of(samples)
     paired = None if limit is None else Spread.of(ratios(limit.paired, samples)).median
     return Line(
         name=name,
         seconds=seconds,
-        ns_per_element=seconds.median / row.elements * 1e9,
-        gb_per_s=row.traffic.total * row.elements / seconds.median / 1e9,
+        host_seconds=Spread.of(times.host) if times.host else None,
+        ns_per_element=seconds.median / elements * 1e9,
+        gb_per_s=traffic.total * elements / seconds.median / 1e9,
         limit_fraction=None if limit is None else limit.best / seconds.median,
         limit_fraction_paired=paired,
         speedup=None if ours is None else Spread.of(ratios(samples, ours)),
@@ -123,18 +132,21 @@ def cores() -> int:
 
 
 def git_revision() -> str:
-    """The commit, with a mark if the checkout differs from it."""
+    """The commit, with a mark if the checkout differs from it. HALFWORD_REVISION says it where
+    there is no repository."""
     command = ["git", "describe", "--always", "--dirty", "--abbrev=12", "--match="]
     try:
         return subprocess.run(
             command, cwd=ROOT, capture_output=True, text=True, check=True
         ).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
-        return "unknown"
+        return os.environ.get("HALFWORD_REVISION", "unknown")
 
 
-def describe_machine() -> dict[str, Any]:
+def describe_machine(device: torch.device) -> dict[str, Any]:
+    gpu = {"gpu": devices.describe(device)} if device.type == "cuda" else {}
     return {
+        **gpu,
         "cpu": cpu_model(),
         "cores": cores(),
         "threads": torch.get_num_threads(),
@@ -156,7 +168,7 @@ def describe_machine() -> dict[str, Any]:
 
 def as_json(
     bench: str, machine: dict[str, Any], settings: dict[str, Any], limits: Limits,
-    reports: Sequence[RowReport],
+    reports: Sequence[RowReport], failures: dict[str, str],
 ) -> dict[str, Any]:  # fmt: skip
     rows = []
     for report in reports:
@@ -170,12 +182,11 @@ def as_json(
     return {
         "bench": bench, "machine": machine, "settings": settings,
         "limits": {"best": chosen, "fastest_gb_per_s": fastest, "gb_per_s": speeds}, "rows": rows,
+        "failures": failures,
     }  # fmt: skip
 
 
-HEADINGS = (
-    "side", "time", "quartiles", "ns/elem", "GB/s", "% limit", "ours is", "quartiles", "",
-)  # fmt: skip
+HEADINGS = ("side", "time", "quartiles", "ns/elem", "GB/s", "% limit", "ours is", "quartiles", "")
 
 
 def duration(seconds: float) -> str:
@@ -183,6 +194,13 @@ def duration(seconds: float) -> str:
 
 
 def print_head(console: Console, machine: dict[str, Any], limits: Limits) -> None:
+    if gpu := machine.get("gpu"):
+        now = gpu["clocks_at_start"]
+        console.print(
+            f"{gpu['name']}, {gpu['memory_bytes'] / 2**30:.0f} GiB, CUDA {gpu['cuda']}, driver "
+            f"{gpu['driver']}, limit {gpu['power_limit_w']} W, SM at {now['sm_mhz']} MHz, memory "
+            f"at {now['memory_mhz']} MHz", highlight=False,
+        )  # fmt: skip
     console.print(
         f"{machine['cpu']}, {machine['threads']} threads, load {machine['load_average']:.1f}, "
         f"{machine['isa']} kernels, torch {machine['torch']} ({machine['torch_isa']}), "
@@ -198,22 +216,30 @@ def print_row(console: Console, report: RowReport) -> None:
     moved = report.bytes_per_element
     each = " + ".join(f"{count:g} {kind}" for kind, count in moved.items() if count)
     size = f"{report.elements:,} elements in {report.tensors} tensors, {each} B each"
+    if report.tensors < report.tensors_wanted:
+        size += f"; memory holds no more of the {report.tensors_wanted}"
     table = Table(title=f"{report.name}  ({size})", title_justify="left", title_style="bold")
-    for heading in HEADINGS:
+    with_host = report.lines[0].host_seconds is not None
+    for heading in (*HEADINGS[:2], *(["host"] if with_host else []), *HEADINGS[2:]):
         table.add_column(heading, justify="left" if heading == "side" else "right", no_wrap=True)
     best = report.best_rival
     for line in report.lines:
-        low, high = duration(line.seconds.low), duration(line.seconds.high)
-        limit = "-" if line.limit_fraction is None else f"{line.limit_fraction:.0%}"
-        versus = ("", "") if line.speedup is None else (
-            f"{line.speedup.median:.2f}x", f"{line.speedup.low:.2f} to {line.speedup.high:.2f}"
-        )  # fmt: skip
         style = {"win": "green", "loss": "red"}.get(line.verdict, "") if line is best else ""
-        table.add_row(
-            line.name + (" *" if line is best else ""), duration(line.seconds.median),
-            f"{low} to {high}", f"{line.ns_per_element:.3f}", f"{line.gb_per_s:.1f}", limit,
-            *versus, line.verdict, style=style,
-        )  # fmt: skip
+        table.add_row(line.name + (" *" if line is best else ""), *cells(line), style=style)
     console.print(table)
     for reason in report.absent:
         console.print(f"  without {reason}", highlight=False)
+
+
+def cells(line: Line) -> list[str]:
+    """Of a table's row, after the name."""
+    low, high = duration(line.seconds.low), duration(line.seconds.high)
+    host = [] if line.host_seconds is None else [duration(line.host_seconds.median)]
+    limit = "-" if line.limit_fraction is None else f"{line.limit_fraction:.0%}"
+    versus = ("", "") if line.speedup is None else (
+        f"{line.speedup.median:.2f}x", f"{line.speedup.low:.2f} to {line.speedup.high:.2f}"
+    )  # fmt: skip
+    return [
+        duration(line.seconds.median), *host, f"{low} to {high}", f"{line.ns_per_element:.3f}",
+        f"{line.gb_per_s:.1f}", limit, *versus, line.verdict,
+    ]  # fmt: skip

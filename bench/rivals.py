@@ -4,9 +4,7 @@ torch has no optimizer with FP32 masters, so its mixed-precision step is a chain
 kernels. Two orders of the chain are tried, and a step of its own that torch.compile fuses.
 """
 
-import importlib.util
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -44,6 +42,19 @@ def fused_adamw(problem: AdamProblem, grads: list[Tensor]) -> Callable[..., None
 def torch_fused(problem: AdamProblem) -> Side:
     """Parameters, gradients and moments of one dtype, no loss scale."""
     return Side("torch fused", fused_adamw(problem, problem.grads), problem.state)
+
+
+def torch_copies(problem: AdamProblem) -> Side:
+    """Without a loss scale: gradients to FP32, fused AdamW on the masters, copy back."""
+    grads = problem.workspace()
+    adamw = fused_adamw(problem, grads)
+
+    def step() -> None:
+        torch._foreach_copy_(grads, problem.grads)
+        adamw()
+        torch._foreach_copy_(problem.params, problem.masters)
+
+    return Side("torch: copy, fused, copy", step, problem.state)
 
 
 def torch_unscale_fp32(problem: AdamProblem) -> Side:
@@ -135,60 +146,3 @@ def compiled_or_not(problem: Callable[[], AdamProblem], wanted: bool) -> Outcome
     except Exception as error:
         return f"torch.compile: does not work here ({type(error).__name__})"
     return torch_compiled(problem())
-
-
-# --- optimizers as objects ------------------------------------------------------------------------
-
-
-def optimizer_side(
-    name: str, make: Callable[[Iterable[Tensor]], torch.optim.Optimizer], problem: AdamProblem
-) -> Side:
-    """What `optimizer.step()` costs, from fresh state."""
-    params = [torch.nn.Parameter(param.clone()) for param in problem.params]
-    for param, grad in zip(params, problem.grads, strict=True):
-        param.grad = grad
-    optimizer = make(params)
-
-    def state_of(key: str) -> list[Tensor]:
-        return [optimizer.state[param][key] for param in params]
-
-    def results() -> dict[str, Sequence[Tensor]]:
-        moments = {"exp_avgs": state_of("exp_avg"), "exp_avg_sqs": state_of("exp_avg_sq")}
-        return {"params": [param.detach() for param in params], **moments}
-
-    return Side(name, optimizer.step, results)
-
-
-SETTINGS: dict[str, Any] = {"lr": LR, "betas": BETAS, "eps": EPS, "weight_decay": WEIGHT_DECAY}
-
-
-def torch_adamw(problem: AdamProblem, variant: str) -> Side:
-    """torch.optim.AdamW(fused=True) or (foreach=True)."""
-    return optimizer_side(
-        f"torch.optim.AdamW({variant}=True)",
-        lambda params: torch.optim.AdamW(params, **{**SETTINGS, variant: True}),
-        problem,
-    )
-
-
-def halfword_adamw(problem: AdamProblem) -> Side:
-    """Ours, as a user has it."""
-    from halfword.optim import AdamW
-
-    return optimizer_side("halfword.optim.AdamW", lambda params: AdamW(params, **SETTINGS), problem)
-
-
-def deepspeed_adamw(problem: AdamProblem) -> Outcome:
-    """The other fused Adam for CPUs; it compiles itself at first use."""
-    if importlib.util.find_spec("deepspeed") is None:
-        return "DeepSpeedCPUAdam: deepspeed is not installed"
-    try:
-        from deepspeed.ops.adam import DeepSpeedCPUAdam
-
-        return optimizer_side(
-            "DeepSpeedCPUAdam",
-            lambda params: DeepSpeedCPUAdam(params, **SETTINGS, adamw_mode=True),
-            problem,
-        )
-    except Exception as error:
-        return f"DeepSpeedCPUAdam: does not work here ({type(error).__name__}: {error})"

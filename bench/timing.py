@@ -9,7 +9,8 @@ import math
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
 
 import torch
 
@@ -47,32 +48,84 @@ def ratios(numerator: Sequence[float], denominator: Sequence[float]) -> list[flo
     return [a / b for a, b in zip(numerator, denominator, strict=True)]
 
 
-def seconds_of(run: Callable[[], object], calls: int = 1) -> float:
-    """Time of one call, averaged over `calls` in a row."""
-    start = time.perf_counter()
-    for _ in range(calls):
-        run()
-    return (time.perf_counter() - start) / calls
+class Sample(NamedTuple):
+    """One call, averaged over several in a row."""
+
+    seconds: float
+    host: float | None  # until the call has returned, where that is not when its work is done
 
 
-def warm_up(contestant: Contestant) -> int:
+class Clock(Protocol):
+    """What times calls on a device."""
+
+    def sample(self, run: Callable[[], object], calls: int = 1) -> Sample: ...
+
+
+class CpuClock:
+    """Of calls that return when their work is done."""
+
+    def sample(self, run: Callable[[], object], calls: int = 1) -> Sample:
+        start = time.perf_counter()
+        for _ in range(calls):
+            run()
+        return Sample((time.perf_counter() - start) / calls, None)
+
+
+class CudaClock:
+    """Of calls that only queue work: the device's time between an event before the first and one
+    after the last, and the host's until the last has returned."""
+
+    def sample(self, run: Callable[[], object], calls: int = 1) -> Sample:
+        first, last = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+        torch.cuda.synchronize()
+        first.record()
+        start = time.perf_counter()
+        for _ in range(calls):
+            run()
+        host = (time.perf_counter() - start) / calls
+        last.record()
+        last.synchronize()
+        return Sample(first.elapsed_time(last) * 1e-3 / calls, host)
+
+
+def clock_of(device: torch.device) -> Clock:
+    return CudaClock() if device.type == "cuda" else CpuClock()
+
+
+@dataclass
+class Times:
+    """Of one contestant: an entry a round."""
+
+    seconds: list[float] = field(default_factory=list)
+    host: list[float] = field(default_factory=list)  # empty where calls wait for their work
+
+    def append(self, sample: Sample) -> None:
+        self.seconds.append(sample.seconds)
+        if sample.host is not None:
+            self.host.append(sample.host)
+
+
+def warm_up(contestant: Contestant, clock: Clock) -> int:
     """Call it a few times; how many calls make a sample long enough to time."""
     last = math.inf
     for _ in range(WARMUP_CALLS):
-        last = seconds_of(contestant.run)
+        last = clock.sample(contestant.run).seconds
     return max(1, math.ceil(SHORTEST_SAMPLE_S / last))
 
 
-def interleave(contestants: Sequence[Contestant], rounds: int) -> dict[str, list[float]]:
-    """Seconds a call of each contestant in each round; they take turns within a round."""
-    calls = {each.name: warm_up(each) for each in contestants}
-    samples: dict[str, list[float]] = {each.name: [] for each in contestants}
+def interleave(
+    contestants: Sequence[Contestant], rounds: int, clock: Clock | None = None
+) -> dict[str, Times]:
+    """The times of each contestant in each round; they take turns within a round."""
+    clock = clock or CpuClock()
+    calls = {each.name: warm_up(each, clock) for each in contestants}
+    samples = {each.name: Times() for each in contestants}
     gc.collect()
     gc.disable()
     try:
         for _ in range(rounds):
             for each in contestants:
-                samples[each.name].append(seconds_of(each.run, calls[each.name]))
+                samples[each.name].append(clock.sample(each.run, calls[each.name]))
     finally:
         gc.enable()
     return samples
@@ -108,13 +161,15 @@ def make_probes(mib: int) -> list[Probe]:
     """Several ways to do each kind, since none is the fastest on every machine.
 
     read: every byte is read once. update: every byte is read and written back, both counted, in
-    one stream and (as an optimizer does) in four. copy: bytes read and written are counted; the
-    lines written are also fetched first, which is not counted, as nobody asked for it.
+    one stream and (as an optimizer does) in four. copy: bytes read and written are counted. A CPU
+    fetches the lines that it writes first, which is not counted, as nobody asked for it; a GPU
+    does not, so that there a copy is one more way to update.
     """
     x = torch.zeros(mib * MIB // 4)
     half, quarters = x.chunk(2), x.chunk(4)
     full, x16 = x.nbytes, x.view(torch.bfloat16)
     inv_scale, found_inf = torch.ones(1), torch.zeros(1)
+    copy = "update" if x.is_cuda else "copy"
 
     def check() -> None:
         torch.ops.halfword.unscale_check([x16], inv_scale, found_inf, None, False)
@@ -127,19 +182,22 @@ def make_probes(mib: int) -> list[Probe]:
         Probe("update", "torch mul_", 2 * full, lambda: x.mul_(0.5)),
         Probe("update", "torch _foreach_mul_ of 4 streams", 2 * full,
               lambda: torch._foreach_mul_(quarters, 0.5)),
-        Probe("copy", "torch copy_", full, lambda: half[0].copy_(half[1])),
+        Probe(copy, "torch copy_", full, lambda: half[0].copy_(half[1])),
     ]  # fmt: skip
 
 
-def measure_limits(mib: int, rounds: int) -> Limits:
+def measure_limits(mib: int, rounds: int, device: torch.device) -> Limits:
     """Time every probe over a buffer of this size; far larger than the last cache to mean much."""
-    probes = make_probes(mib)
-    samples = interleave([Contestant(each.name, each.run) for each in probes], rounds)
+    with device:
+        probes = make_probes(mib)
+    contestants = [Contestant(each.name, each.run) for each in probes]
+    samples = interleave(contestants, rounds, clock_of(device))
+    seconds = {name: times.seconds for name, times in samples.items()}
     speeds = {
-        each.name: Spread.of([each.bytes / s / 1e9 for s in samples[each.name]]) for each in probes
+        each.name: Spread.of([each.bytes / s / 1e9 for s in seconds[each.name]]) for each in probes
     }
     best: dict[str, Probe] = {}
     for probe in sorted(probes, key=lambda each: speeds[each.name].median):
         best[probe.kind] = probe
-    fastest = {kind: each.bytes / min(samples[each.name]) / 1e9 for kind, each in best.items()}
+    fastest = {kind: each.bytes / min(seconds[each.name]) / 1e9 for kind, each in best.items()}
     return Limits(best, speeds, fastest)

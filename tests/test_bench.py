@@ -11,6 +11,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # the benchmarks are not installed
 
 from bench import __main__ as command  # noqa: E402
+from bench import measure  # noqa: E402
 from bench.problem import Bound, Row, Side, Traffic  # noqa: E402
 from bench.timing import Contestant, Spread, interleave, ratios  # noqa: E402
 from tests.cases import models  # noqa: E402
@@ -32,9 +33,14 @@ def run(tmp_path, *words):
     return json.loads(path.read_text())
 
 
-def test_gpt2_small_has_the_published_parameters():
+def test_models_have_the_published_parameters():
     shapes = models.gpt2_small()
     assert (len(shapes), numel(shapes)) == (148, models.GPT2_SMALL_PARAMETERS)
+    shapes = models.llama_1b()
+    assert (len(shapes), numel(shapes)) == (146, models.LLAMA_1B_PARAMETERS)
+    shapes = models.billion()
+    assert len(shapes) == 300
+    assert 1e9 <= numel(shapes) < 1.001e9
 
 
 @pytest.mark.parametrize("bench", command.BENCHES)
@@ -59,46 +65,63 @@ def test_every_row_is_measured_and_written(bench, tmp_path, capsys):
 
 
 def test_all_runs_every_benchmark_and_a_filter_keeps_some_rows(tmp_path):
-    found = run(tmp_path, "all", "--filter", "^check, fp16|^AdamW bf16")
+    found = run(tmp_path, "all", "--filter", "^check, fp16|^AdamW bf16|^AMP step, fp32")
     rows = {entry["bench"]: [row["name"] for row in entry["rows"]] for entry in found}
     assert list(rows) == list(command.BENCHES)
     assert all(name.startswith("AdamW bf16") for name in rows["adam"])
+    assert all(name.startswith("AMP step, fp32") for name in rows["amp"])
     assert all(name.startswith("check, fp16") for name in rows["unscale"])
     assert all(rows.values())
 
 
+def test_no_row_begins_after_the_seconds_given(tmp_path):
+    (found,) = run(tmp_path, "unscale", "--filter", "fp16", "--seconds", "0")
+    assert found["rows"] == []
+    assert "left out" in found["failures"]
+
+
 def test_usage_errors_exit_with_2():
-    for words in (["knitting"], ["adam", "--rounds", "0"], ["adam", "--filter", "("]):
+    words_of = ["knitting", "adam --rounds 0", "adam --filter (", "adam --device abacus"]
+    if not torch.cuda.is_available():
+        words_of.append("adam --device cuda")
+    for words in map(str.split, words_of):
         with pytest.raises(SystemExit) as stopped:
             command.main(words)
         assert stopped.value.code == 2
 
 
-def row_of_sides(*values):
+def row_of_sides(*values, optional=False):
     def sides(shapes):
         return [
-            Side(str(value), lambda: None, lambda value=value: {"x": [torch.tensor([value])]})
+            Side(str(value), lambda: None, lambda value=value: {"x": [torch.tensor([value])]},
+                 optional)
             for value in values
-        ]
+        ]  # fmt: skip
 
     return Row("row", [(1,)], Traffic(update=8), sides, {"x": Bound(0.0, 0.5)})
 
 
 def test_sides_that_agree_within_the_bound_may_be_timed():
-    assert command.check_row(row_of_sides(1.0, 1.25)) == {"1.25": 0.5}
+    assert measure.check_row(row_of_sides(1.0, 1.25)) == ({"1.25": 0.5}, {})
 
 
 @pytest.mark.parametrize("other", [2.0, float("nan"), float("inf")])
 def test_sides_that_differ_are_not_timed(other):
-    with pytest.raises(command.DifferentResultsError):
-        command.check_row(row_of_sides(1.0, other))
+    with pytest.raises(measure.DifferentResultsError):
+        measure.check_row(row_of_sides(1.0, other))
+
+
+def test_another_package_that_differs_is_left_out_with_the_reason():
+    errors, refused = measure.check_row(row_of_sides(1.0, 1.25, 2.0, optional=True))
+    assert list(errors) == ["1.25"]
+    assert "2 times the allowed difference" in refused["2.0"]
 
 
 def test_sides_without_a_common_result_are_not_timed():
     row = row_of_sides(1.0)
     other = Side("other", lambda: None, lambda: {"y": [torch.zeros(1)]})
-    with pytest.raises(command.DifferentResultsError):
-        command.compare(row.sides(())[0], other, row.bounds)
+    with pytest.raises(measure.DifferentResultsError):
+        measure.compare(row.sides(())[0], other, row.bounds)
 
 
 def test_a_wrong_kernel_stops_the_benchmark(monkeypatch, capsys):
@@ -113,7 +136,7 @@ def test_contestants_take_turns():
     order = []
     contestants = [Contestant(name, lambda name=name: order.append(name)) for name in "ab"]
     samples = interleave(contestants, rounds=3)
-    assert {name: len(seconds) for name, seconds in samples.items()} == {"a": 3, "b": 3}
+    assert {name: len(times.seconds) for name, times in samples.items()} == {"a": 3, "b": 3}
     turns = [name for i, name in enumerate(order) if i == 0 or order[i - 1] != name]
     assert "".join(turns) == "ab" + "ab" * 3  # warm-up, then rounds
 

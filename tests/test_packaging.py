@@ -23,6 +23,7 @@ from tools.cuda_toolchain import find_nvcc
 ROOT = Path(__file__).resolve().parents[1]
 VERSION = halfword.__version__
 NVCC = find_nvcc()
+pytestmark = pytest.mark.timeout(900)  # the first test compiles everything, CUDA included
 MACHINE_PATHS = re.compile(rb"/(?:home|root|tmp|build|work|usr/local/cuda)[\w.-]*/[\w./-]+")
 
 # The oldest system that a library runs on, as built with gcc 11 or 12. GLIBCXX_3.4.29 is gcc 11's.

@@ -123,7 +123,8 @@ std::array<const Tensor*, kAdamLayoutTensors - 1> laid_out(const AdamLists& list
 void check_lr(const std::optional<Tensor>& lr, int32_t device, AdamStepParams& params) {
   if (!lr) return;
   const bool is_double = lr->dtype == aoti_torch_dtype_float64();
-  const bool on_host = lr->device_type == aoti_torch_device_type_cpu();
+  const int32_t cpu = aoti_torch_device_type_cpu();
+  const bool on_host = lr->device_type == cpu && (kHostReadsTensors || device_type() != cpu);
   const int32_t dtype = is_double ? aoti_torch_dtype_float64() : aoti_torch_dtype_float32();
   kCheck.one_element(*lr, "lr", dtype, on_host ? lr->device_index : device);
   const auto* lr_double = is_double ? static_cast<const double*>(lr->data) : nullptr;

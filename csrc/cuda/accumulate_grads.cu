@@ -8,7 +8,8 @@
 namespace halfword {
 namespace {
 
-constexpr int64_t kTile = 4 * kThreads * kEight;
+constexpr int kPack = 4;  // FP32 elements in 16 bytes
+constexpr int64_t kTile = 8 * kThreads * kPack;
 
 struct Row {
   float* main;
@@ -35,10 +36,11 @@ __device__ __forceinline__ void accumulate(float* main, const void* grads, int64
 template <class Grad>
 __device__ __forceinline__ void accumulate_tile(const Row& row, const void* grads, int64_t tile,
                                                 F32 alpha) {
-  for (int64_t i = threadIdx.x * kEight; i < kTile; i += kThreads * kEight) {
-    for_elements(
+#pragma unroll 2
+  for (int64_t i = threadIdx.x * kPack; i < kTile; i += kThreads * kPack) {
+    for_elements<kPack>(
         tile * kTile + i - row.shift, row.numel,
-        [&](int64_t at) { accumulate<Grad, kEight>(row.main, grads, at, alpha); },
+        [&](int64_t at) { accumulate<Grad, kPack>(row.main, grads, at, alpha); },
         [&](int64_t at) { accumulate<Grad, 1>(row.main, grads, at, alpha); });
   }
 }
@@ -85,7 +87,7 @@ TensorTable accumulate_grads_table(const AccumulateGradsParams& params) {
   for (int64_t i = 0; i < params.count; ++i) {
     const AccumulateGradsTensors& t = params.tensors[i];
     const Stream streams[] = {{t.main, 4}, {t.grad, element_size(t.dtype)}};
-    const int64_t shift = alignment_shift(streams);
+    const int64_t shift = alignment_shift(streams, kPack);
     rows.push_back({t.main, t.numel, table.append(t.layout), static_cast<int64_t>(t.dtype), shift});
     grads.push_back(t.grad);
     tiles.push_back(tiles_of(t.numel, shift, kTile));

@@ -55,12 +55,15 @@ int64_t shift_of(const AdamTensors& t, bool stochastic_params) {
                             {t.max_exp_avg_sq, moment},
                             {t.master, t.kind == Master::kRemainder ? size_t{2} : size_t{4}},
                             {t.mask, 1}};
+  const size_t weight = t.kind == Master::kFloat32 ? 4 : element_size(t.param_dtype);
+  const size_t widest = std::max({weight, element_size(t.grad_dtype), moment});
+  // Random bits come for whole packs.
   const bool random = stochastic_params || t.moment_dtype == Dtype::kBFloat16;
-  return alignment_shift(streams, /*shiftable=*/!random);
+  return alignment_shift(streams, adam_pack(widest), /*shiftable=*/!random);
 }
 
 AdamRow row_of(const AdamTensors& t, int64_t shift, int64_t layout) {
-  const auto small = [](auto e) { return static_cast<int8_t>(e); };
+  const auto small = [](auto e) { return static_cast<int16_t>(e); };
   return {t.param,
           t.exp_avg,
           t.exp_avg_sq,
@@ -71,7 +74,7 @@ AdamRow row_of(const AdamTensors& t, int64_t shift, int64_t layout) {
           t.numel,
           layout,
           t.stream,
-          small(shift),
+          static_cast<int32_t>(shift),
           small(t.param_dtype),
           small(t.grad_dtype),
           small(t.moment_dtype),

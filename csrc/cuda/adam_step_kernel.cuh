@@ -1,6 +1,6 @@
 // The Adam kernel over dense tensors, for every combination of types; what it reads of the table.
 //
-// A thread takes eight elements at a time: all their loads first, then the arithmetic, then the
+// A thread takes a pack of elements at a time: all their loads first, then the arithmetic, then the
 // stores; where they are fewer, one by one. Tiles are taken from the last to the first, because a
 // norm that was taken just before left the last gradients in the L2 cache.
 #pragma once
@@ -14,7 +14,11 @@
 
 namespace halfword {
 
-constexpr int64_t kAdamTile = 4 * kThreads * kEight;
+constexpr int64_t kAdamTile = 8192;
+
+// Elements in 16 bytes of a tensor's widest stream, so that a warp's accesses leave no gap between
+// its threads.
+HALFWORD_INLINE constexpr int adam_pack(size_t widest) { return static_cast<int>(16 / widest); }
 
 struct AdamRow {
   void* param;
@@ -27,12 +31,13 @@ struct AdamRow {
   int64_t numel;
   int64_t layout;  // word of the table; 0: dense
   uint32_t stream;
-  int8_t shift;  // alignment_shift
-  int8_t param_dtype;
-  int8_t grad_dtype;
-  int8_t moment_dtype;
-  int8_t kind;
+  int32_t shift;  // alignment_shift
+  int16_t param_dtype;
+  int16_t grad_dtype;
+  int16_t moment_dtype;
+  int16_t kind;
 };
+static_assert(sizeof(AdamRow) == 9 * 8 + 2 * 4 + 4 * 2);  // no padding: rows are compared as words
 
 // What the step counter of a row makes of the hyper-parameters.
 struct AdamRowStep {
@@ -50,9 +55,6 @@ struct AdamKernelParams {
 
 enum AdamPurpose { kParamBits, kExpAvgBits, kExpAvgSqBits, kMaxExpAvgSqBits, kAdamPurposes };
 
-// Random bits come in calls for eight elements (core/philox.h).
-static_assert(kEight == kElementsPerPhilox);
-
 // The random words of elements [8 * call, 8 * call + 8) of a parameter.
 __device__ __forceinline__ PhiloxWords<U32> adam_random(uint64_t seed, uint32_t step,
                                                         uint32_t stream, AdamPurpose purpose,
@@ -63,7 +65,7 @@ __device__ __forceinline__ PhiloxWords<U32> adam_random(uint64_t seed, uint32_t 
       {{static_cast<uint32_t>(number), static_cast<uint32_t>(number >> 32), step, draw}}, seed);
 }
 
-// Consecutive elements of a row, eight from a multiple of eight on or a single one.
+// Consecutive elements of a row: a pack, or a single one.
 struct AdamPlace {
   const AdamKernelParams& p;
   const AdamRow& row;
@@ -75,11 +77,12 @@ template <int kCount>
 __device__ __forceinline__ void store_stochastic(void* to, const AdamPlace& at,
                                                  const Floats<kCount>& x, AdamPurpose purpose) {
   const PhiloxWords<U32> random =
-      adam_random(at.p.seed, at.row_step.step, at.row.stream, purpose, at.i / kEight);
+      adam_random(at.p.seed, at.row_step.step, at.row.stream, purpose, at.i / kElementsPerPhilox);
+  const int first = kCount == kElementsPerPhilox ? 0 : static_cast<int>(at.i % kElementsPerPhilox);
   Pack<uint16_t, kCount> pack;
 #pragma unroll
   for (int e = 0; e < kCount; ++e) {
-    const U32 bits = random_bits(random, kCount == 1 ? static_cast<int>(at.i % kEight) : e);
+    const U32 bits = random_bits(random, first + e);
     pack.append(e, static_cast<uint16_t>(bfloat16_stochastic(x.v[e], bits).v));
   }
   store_words(to, at.i, pack);
@@ -88,6 +91,7 @@ __device__ __forceinline__ void store_stochastic(void* to, const AdamPlace& at,
 // A weight is where the FP32 value comes from and where it goes.
 template <class Param>
 struct PlainWeight {
+  static constexpr size_t kWidest = sizeof(typename Param::Word);
   template <int kCount>
   __device__ static Floats<kCount> load(const AdamPlace& at) {
     return load_floats<Param, kCount>(at.row.param, at.i);
@@ -104,6 +108,7 @@ struct PlainWeight {
 
 template <class Param>
 struct MasterWeight {
+  static constexpr size_t kWidest = sizeof(float);
   template <int kCount>
   __device__ static Floats<kCount> load(const AdamPlace& at) {
     return load_floats<Float32, kCount>(at.row.master, at.i);
@@ -116,6 +121,7 @@ struct MasterWeight {
 };
 
 struct RemainderWeight {
+  static constexpr size_t kWidest = sizeof(uint16_t);
   template <int kCount>
   __device__ static Floats<kCount> load(const AdamPlace& at) {
     const auto high = load_words<kCount, uint16_t>(at.row.param, at.i);
@@ -181,19 +187,27 @@ __device__ __forceinline__ void adam_elements(const AdamPlace& at, const void* g
   if (c.amsgrad) store_moment<Moment>(row.max_exp_avg_sq, at, v_max, kMaxExpAvgSqBits);
 }
 
+// Blocks a multiprocessor: what the registers allow without spills; random bits take many.
+template <class Moment>
+constexpr int kAdamBlocks = std::is_same_v<Moment, BFloat16> ? 2 : 3;
+
 template <class Weight, class Grad, class Moment>
-__global__ void __launch_bounds__(kThreads, 2) adam_step_kernel(const AdamKernelParams p) {
+__global__ void __launch_bounds__(kThreads, kAdamBlocks<Moment>)
+    adam_step_kernel(const AdamKernelParams p) {
+  constexpr bool kAnyFloat32 =
+      Weight::kWidest == 4 || std::is_same_v<Grad, Float32> || std::is_same_v<Moment, Float32>;
+  constexpr int kPack = adam_pack(kAnyFloat32 ? 4 : 2);
   if (p.found_inf != nullptr && *p.found_inf != 0.0f) return;
   for (int64_t k = p.group.tiles - 1 - blockIdx.x; k >= 0; k -= gridDim.x) {
     const RowTile place = find_row(p.group.ends, p.group.count, k);
     const AdamRow row = p.group.rows[place.row];
     const AdamRowStep row_step = p.row_steps[place.row];
     const void* grads = p.group.grads[place.row];
-    for (int64_t i = threadIdx.x * kEight; i < kAdamTile; i += kThreads * kEight) {
-      for_elements(
+    for (int64_t i = threadIdx.x * kPack; i < kAdamTile; i += kThreads * kPack) {
+      for_elements<kPack>(
           place.tile * kAdamTile + i - row.shift, row.numel,
           [&](int64_t at) {
-            adam_elements<Weight, Grad, Moment, kEight>({p, row, row_step, at}, grads);
+            adam_elements<Weight, Grad, Moment, kPack>({p, row, row_step, at}, grads);
           },
           [&](int64_t at) {
             adam_elements<Weight, Grad, Moment, 1>({p, row, row_step, at}, grads);

@@ -17,8 +17,9 @@ struct AdamElement {
 
   __device__ U32 random(AdamPurpose purpose) const {
     const int64_t number = at[kAdamStreams];
-    return random_bits(adam_random(p.seed, row_step.step, row.stream, purpose, number / kEight),
-                       static_cast<int>(number % kEight));
+    return random_bits(
+        adam_random(p.seed, row_step.step, row.stream, purpose, number / kElementsPerPhilox),
+        static_cast<int>(number % kElementsPerPhilox));
   }
 };
 

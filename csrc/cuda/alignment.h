@@ -1,4 +1,4 @@
-// Whether the streams of a tensor can be accessed eight elements at a time, and from where.
+// Whether the streams of a tensor can be accessed a pack of elements at a time, and from where.
 #pragma once
 
 #include <cstddef>
@@ -13,19 +13,18 @@ struct Stream {
 
 constexpr int64_t kUnaligned = -1;
 
-// The number of elements that the first eight lacks at its front, so that all others lie at
+// The number of elements that the first pack lacks at its front, so that all others lie at
 // multiples of their widest access in every stream; kUnaligned if there is none. `shiftable` false:
-// eights must begin at multiples of eight.
+// packs must begin at multiples of their size.
 template <size_t kStreams>
-int64_t alignment_shift(const Stream (&streams)[kStreams], bool shiftable = true) {
-  constexpr size_t kEight = 8;
-  for (size_t shift = 0; shift < (shiftable ? kEight : 1); ++shift) {
+int64_t alignment_shift(const Stream (&streams)[kStreams], size_t pack, bool shiftable = true) {
+  for (size_t shift = 0; shift < (shiftable ? pack : 1); ++shift) {
     bool aligned = true;
     for (const Stream& stream : streams) {
       if (stream.memory == nullptr) continue;
-      const size_t bytes = kEight * stream.element_size;
+      const size_t bytes = pack * stream.element_size;
       const auto first_whole =
-          reinterpret_cast<uintptr_t>(stream.memory) + (kEight - shift) * stream.element_size;
+          reinterpret_cast<uintptr_t>(stream.memory) + (pack - shift) * stream.element_size;
       aligned &= first_whole % (bytes < 16 ? bytes : 16) == 0;
     }
     if (aligned) return static_cast<int64_t>(shift);

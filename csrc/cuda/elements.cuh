@@ -84,10 +84,8 @@ struct Float16 {
   __device__ static Word nearest(F32 x) { return __half_as_ushort(__float2half_rn(x.v)); }
 };
 
-// Consecutive elements: kEight at a time, in accesses of 16 bytes, where all of them exist and are
-// aligned; otherwise one by one.
-constexpr int kEight = 8;
-
+// Consecutive elements, as many at a time as lets a warp's access of the widest type take 16 bytes
+// a thread; where they are fewer, or not aligned, one by one.
 // Held as 32-bit words where it has so many bytes, which is what keeps its accesses whole.
 template <class Word, int kCount>
 struct Pack {
@@ -144,6 +142,8 @@ __device__ __forceinline__ void store_raw(void* p, const Raw (&raw)[kRaws]) {
       ptx::store_global_v4(static_cast<Raw*>(p) + i,
                            make_uint4(raw[i], raw[i + 1], raw[i + 2], raw[i + 3]));
     }
+  } else if constexpr (kRaws == 2) {
+    ptx::store_global_v2(p, make_uint2(raw[0], raw[1]));
   } else {
     static_assert(kRaws == 1);
     *in_global<Raw>(p) = raw[0];
@@ -201,17 +201,17 @@ __device__ __forceinline__ void store_element(void* p, int64_t i, Dtype dtype, F
   }
 }
 
-// Calls eight(first element) where all of elements [begin, begin + 8) exist, else one(element) for
-// each that does; `begin` is negative where a tensor's first elements lie before an aligned place.
-template <class Eight, class One>
-__device__ __forceinline__ void for_elements(int64_t begin, int64_t numel, const Eight& eight,
+// Calls pack(first element) where all of elements [begin, begin + kCount) exist, else one(element)
+// for each that does; `begin` is negative where the first elements lie before an aligned place.
+template <int kCount, class Whole, class One>
+__device__ __forceinline__ void for_elements(int64_t begin, int64_t numel, const Whole& whole,
                                              const One& one) {
-  if (begin >= 0 && begin + kEight <= numel) {
-    eight(begin);
+  if (begin >= 0 && begin + kCount <= numel) {
+    whole(begin);
     return;
   }
 #pragma unroll 1
-  for (int64_t i = begin < 0 ? 0 : begin; i < begin + kEight && i < numel; ++i) one(i);
+  for (int64_t i = begin < 0 ? 0 : begin; i < begin + kCount && i < numel; ++i) one(i);
 }
 
 // The 16 random bits of element e of a Philox call's eight. Without an index into the words: an

@@ -26,5 +26,10 @@ __device__ __forceinline__ void store_global_v4(void* p, uint4 v) {
                "r"(v.x), "r"(v.y), "r"(v.z), "r"(v.w)
                : "memory");
 }
+__device__ __forceinline__ void store_global_v2(void* p, uint2 v) {
+  asm volatile("st.global.v2.b32 [%0], {%1, %2};" ::"l"(__cvta_generic_to_global(p)), "r"(v.x),
+               "r"(v.y)
+               : "memory");
+}
 
 }  // namespace halfword::ptx

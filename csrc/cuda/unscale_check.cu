@@ -12,6 +12,7 @@ namespace {
 
 constexpr int64_t kTile = UnscaleCheckParams::kTile;
 constexpr int64_t kLanes = UnscaleCheckParams::kLanes;
+constexpr int kEight = 8;  // lanes of a thread
 constexpr int kSlots = UnscaleCheckParams::kSlots;
 static_assert(kLanes == kThreads * kEight && kSlots % kThreads == 0);
 
@@ -222,7 +223,7 @@ TensorTable unscale_check_table(const UnscaleCheckParams& params) {
     const UnscaleCheckTensor& t = params.tensors[i];
     // The lanes of the norm count from the first element: eights cannot be shifted.
     const Stream streams[] = {{t.grad, element_size(t.dtype)}};
-    const int64_t shift = alignment_shift(streams, /*shiftable=*/false);
+    const int64_t shift = alignment_shift(streams, kEight, /*shiftable=*/false);
     rows.push_back({t.numel, table.append(t.layout), static_cast<int64_t>(t.dtype), shift});
     grads.push_back(t.grad);
     tiles.push_back(tiles_of(t.numel, 0, kTile));

@@ -4,7 +4,9 @@
 // tensors of the call, each just as far as it reaches, and nothing else.
 #include <cuda_runtime.h>
 
+#include <cstdlib>
 #include <stdexcept>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -15,6 +17,7 @@
 namespace halfword::binding {
 namespace {
 
+char of_a_graph;          // the owner of memory that a graph uses
 bool deferred = false;    // results are there after softgpu_finish_ops only
 std::vector<void*> lent;  // to the device, until the work on them is done
 
@@ -130,6 +133,14 @@ CudaStream current_stream(int32_t device) {
 }
 
 DeviceMemory::DeviceMemory(size_t bytes, int32_t device) : owner_(current_stream(device)) {
+  if (bytes > 0 && stream_is_capturing_cuda(static_cast<CudaStream>(owner_))) {
+    // As torch's pool of a graph does: there for as long as it may be replayed, which is always.
+    void* const memory = std::malloc(bytes);
+    softgpu_lend(memory, bytes, /*writable=*/1, "memory of a graph");
+    data_ = memory;
+    owner_ = &of_a_graph;
+    return;
+  }
   if (bytes > 0 && cudaMallocAsync(&data_, bytes, static_cast<CudaStream>(owner_)) != cudaSuccess) {
     throw std::runtime_error("softgpu: out of memory");
   }
@@ -142,7 +153,8 @@ DeviceMemory& DeviceMemory::operator=(DeviceMemory&& other) noexcept {
 }
 
 DeviceMemory::~DeviceMemory() {
-  if (data_ != nullptr) cudaFreeAsync(data_, static_cast<CudaStream>(owner_));
+  if (data_ != nullptr && owner_ != &of_a_graph)
+    cudaFreeAsync(data_, static_cast<CudaStream>(owner_));
 }
 
 }  // namespace halfword::binding

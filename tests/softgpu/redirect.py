@@ -1,7 +1,8 @@
 """The project's own tests over the software GPU: halfword's ops run the CUDA kernels.
 
-The library that csrc/binding and tests/softgpu/glue.cpp make registers the ops a second time, under
-``halfword_softgpu`` and for tensors on the CPU. In :func:`redirected`, the Python layer calls those.
+The library that csrc/binding and tests/softgpu/glue.cpp make registers the ops a second time,
+under ``halfword_softgpu`` and for tensors on the CPU. In :func:`redirected`, the Python layer calls
+those.
 """
 
 import importlib
@@ -24,7 +25,7 @@ _MODULES = [importlib.import_module(f"{ops.__name__}.{stem}") for stem in ops.__
 def glue():
     """The library, its ops defined."""
     twins = torch.library.Library(_NAMESPACE, "FRAGMENT")
-    for _, _, op in _ops():
+    for _, _, op in _originals():
         schema = str(op._schema).removeprefix("halfword::")
         twins.define(schema, tags=(torch.Tag.pt2_compliant_tag,))
     loaded = library.load(_NAMESPACE)
@@ -32,23 +33,35 @@ def glue():
     return loaded
 
 
-def _ops():
-    """Every op of ours that a module of the Python layer holds, where it holds it."""
-    for module in _MODULES:
-        for name, value in list(vars(module).items()):
-            if isinstance(value, torch._ops.OpOverload) and value.namespace == "halfword":
-                yield module, name, value
+@cache
+def _originals():
+    """Every op of ours that a module of the Python layer holds: module, name there, op."""
+    return [
+        (module, name, value)
+        for module in _MODULES
+        for name, value in vars(module).items()
+        if isinstance(value, torch._ops.OpOverload) and value.namespace == "halfword"
+    ]
 
 
 @contextmanager
 def redirected() -> Iterator[None]:
     """Within this, halfword's ops run on the software GPU."""
     glued = glue()
+    twins = getattr(torch.ops, _NAMESPACE)
     with ExitStack() as stack:
-        for module, name, op in _ops():
-            short = op.name().removeprefix("halfword::")
-            twin = getattr(getattr(torch.ops, _NAMESPACE), short).default
+        for module, name, op in _originals():
+            twin = getattr(twins, op.name().removeprefix("halfword::")).default
             stack.enter_context(mock.patch.object(module, name, twin))
         forget = glued.halfword_forget_adam_plan
         stack.enter_context(mock.patch.object(_cuda, "forget_adam_plan", forget))
+        yield
+
+
+@contextmanager
+def original() -> Iterator[None]:
+    """Within this, they run on the CPU, also inside :func:`redirected`."""
+    with ExitStack() as stack:
+        for module, name, op in _originals():
+            stack.enter_context(mock.patch.object(module, name, op))
         yield

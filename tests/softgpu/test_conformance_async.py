@@ -5,12 +5,19 @@ import ctypes
 import numpy as np
 import pytest
 
-from .conformance.async_reference import DTYPES, Box, MBarrier
+from .conformance.async_mbarrier import (
+    ARRIVE,
+    ARRIVE_NO_COMPLETE,
+    COPY_THEN_ARRIVE,
+    COPY_THEN_ARRIVE_AND_ADD,
+    EXPECT_TX,
+    TEST_WAIT,
+    TEST_WAIT_PARITY,
+    TRY_WAIT_PARITY,
+    Program,
+)
+from .conformance.async_reference import DTYPES, Box
 
-# enum Operation of conformance/async_mbarrier_sm90a.cu
-(ARRIVE, ARRIVE_NO_COMPLETE, ARRIVE_DROP, EXPECT_TX, COMPLETE_TX, ARRIVE_EXPECT_TX, TEST_WAIT,
- TEST_WAIT_PARITY, TRY_WAIT, TRY_WAIT_PARITY, PENDING_COUNT, COPY_THEN_ARRIVE,
- COPY_THEN_ARRIVE_AND_ADD) = range(13)  # fmt: skip
 # enum Direction of conformance/async_tensor_sm90a.cu
 LOAD, STORE = 0, 1
 TENSOR_OPERATIONS = {"add": 2, "min": 3, "max": 4, "inc": 5, "dec": 6, "and": 7, "or": 8, "xor": 9}
@@ -75,69 +82,12 @@ def run_mbarrier(softgpu, kernels, count: int, steps: list[tuple[int, int]]) -> 
     return results
 
 
-def random_program(rng, count: int, length: int):
-    """Steps that are all defined, and what those that ask must answer."""
-    model = MBarrier(count)
-    steps: list[tuple[int, int]] = []
-    answers: dict[int, int] = {}
-    while len(steps) < length:
-        step = len(steps)
-        recent = [s for s, (phase, _) in model.tokens.items() if model.phase - phase <= 1]
-        operation = int(rng.choice([
-            ARRIVE, ARRIVE_NO_COMPLETE, ARRIVE_DROP, EXPECT_TX, COMPLETE_TX, ARRIVE_EXPECT_TX,
-            TEST_WAIT, TEST_WAIT_PARITY, TRY_WAIT, TRY_WAIT_PARITY, PENDING_COUNT,
-        ]))  # fmt: skip
-        argument = 0
-        if operation in (TEST_WAIT, TRY_WAIT, PENDING_COUNT):
-            if not recent:
-                continue
-            argument = int(rng.choice(recent))
-        if operation == ARRIVE:
-            argument = int(rng.integers(1, model.pending + 1)) if model.pending else 0
-            if argument == 0:
-                continue
-            model.arrive(step, argument)
-        elif operation == ARRIVE_NO_COMPLETE:
-            if model.pending < 2:
-                continue
-            argument = int(rng.integers(1, model.pending))
-            model.arrive(step, argument)
-        elif operation == ARRIVE_DROP:
-            if model.expected < 3 or model.pending == 0:
-                continue
-            model.arrive_drop(step)
-        elif operation in (EXPECT_TX, ARRIVE_EXPECT_TX):
-            argument = int(rng.integers(1, 100))
-            if model.pending == 0:
-                continue
-            model.expect(argument)
-            if operation == ARRIVE_EXPECT_TX:
-                model.arrive(step)
-        elif operation == COMPLETE_TX:
-            if model.bytes == 0:
-                continue
-            argument = int(rng.choice([model.bytes, rng.integers(1, model.bytes + 1)]))
-            model.complete(argument)
-        elif operation in (TEST_WAIT, TRY_WAIT):
-            answers[step] = int(model.is_done(argument))
-        elif operation in (TEST_WAIT_PARITY, TRY_WAIT_PARITY):
-            argument = int(rng.integers(2))
-            answers[step] = int(model.parity_done(argument))
-        elif operation == PENDING_COUNT:
-            answers[step] = model.tokens[argument][1]
-        if operation in (TRY_WAIT, TRY_WAIT_PARITY) and not answers[step]:
-            answers.pop(step)  # it would wait, and nobody else arrives
-            continue
-        steps.append((operation, argument))
-    return steps, answers
-
-
 @pytest.mark.parametrize("seed", range(8))
 @pytest.mark.parametrize("count", [1, 4, 100])
 def test_mbarrier_counts(softgpu, kernels, count, seed):
-    steps, answers = random_program(np.random.default_rng([count, seed]), count, 60)
-    results = run_mbarrier(softgpu, kernels, count, steps)
-    assert {step: int(results[step]) for step in answers} == answers
+    program = Program(np.random.default_rng([count, seed]), count, 60)
+    results = run_mbarrier(softgpu, kernels, count, program.steps)
+    assert {step: int(results[step]) for step in program.answers} == program.answers
 
 
 @pytest.mark.parametrize(

@@ -57,6 +57,10 @@ def test_missing_order_is_seen_by_some_seed(softgpu, programs, name):
     assert any(found)
 
 
+def test_stream_may_be_destroyed_while_it_has_work(softgpu, programs):
+    assert run(softgpu, programs, "destroyed_stream_finishes_its_work", bug=False)
+
+
 def test_same_seed_gives_the_same_order(softgpu, programs):
     def order(seed):
         with softgpu.settings(schedule="random", seed=seed):

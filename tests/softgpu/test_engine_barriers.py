@@ -35,6 +35,10 @@ def test_named_barriers_hand_over():
     assert data[:128] == [(31 - lane) * 10 + i for i in range(4) for lane in range(32)]
 
 
+def test_counts_are_of_whole_warps():
+    assert run("count_of_a_partial_warp")[:40] == list(range(39, -1, -1))
+
+
 def test_threads_that_meet_in_different_syncthreads():
     message = error_of("different_barriers")
     assert "threads of a block meet in different __syncthreads" in message

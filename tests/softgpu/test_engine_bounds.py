@@ -22,6 +22,7 @@ from .engine_cases import error_of, place, run
         ("misaligned_vector", "misaligned, must be a multiple of 16"),
         ("shared_past_the_end", "bytes past the end of shared variable"),
         ("shared_past_the_end", "(128 bytes)"),
+        ("shared_half_outside", "8-byte load of shared memory"),
         ("dynamic_past_the_end", "0 bytes past the end of dynamic shared memory (124 bytes)"),
         ("local_past_the_end", "local memory"),
         ("shared_of_another_block", "shared memory of a block outside the cluster"),

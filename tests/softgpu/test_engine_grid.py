@@ -58,6 +58,10 @@ def test_a_relaxed_store_does_not_release():
     assert "data race" in error_of("relaxed_flag")
 
 
+def test_a_store_over_a_released_flag_ends_the_release():
+    assert "data race" in error_of("overwritten_release")
+
+
 def test_what_was_heard_is_passed_on():
     assert run("transitive")[4] == 7
 

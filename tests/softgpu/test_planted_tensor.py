@@ -84,7 +84,7 @@ SM90 = [
     Planted("InvertedTryWait", "loops while try_wait is true", {HANG}),
     Planted("NoWgmmaFence", "no wgmma.fence", {RULE}),
     Planted("ReleasedEarly", "a stage is released before its products are done", {RESULT, RACE}),
-    Planted("NoLastWait", "no wgmma.wait_group 0 before the accumulators are read", {RESULT}),
+    Planted("NoLastWait", "no wgmma.wait_group 0 before the accumulators are read", {RULE}),
     Planted("WrongStride", "half the stride offset in the descriptors", {RESULT}),
     Planted("WrongSwizzle", "64-byte swizzle in the descriptors", {RESULT}),
     Planted("SwappedDescriptors", "B times A", {RESULT}),

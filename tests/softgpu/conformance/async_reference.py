@@ -1,7 +1,6 @@
-"""Asynchronous copies and mbarriers in Python, from the PTX manual and CUDA's documentation."""
+"""Asynchronous copies in Python, from the PTX manual and CUDA's documentation."""
 
 import ctypes
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -92,44 +91,3 @@ class Box(NamedTuple):
     def elements(self, image: np.ndarray) -> np.ndarray:
         """The bytes of the box's elements, in order."""
         return image[swizzle(np.arange(image.size), self.swizzle)]
-
-
-@dataclass
-class MBarrier:
-    """The state machine of an mbarrier."""
-
-    expected: int
-    pending: int = 0
-    bytes: int = 0
-    phase: int = 0
-    tokens: dict[int, tuple[int, int]] = field(default_factory=dict)  # step -> phase, pending
-
-    def __post_init__(self) -> None:
-        self.pending = self.expected
-
-    def _finish(self) -> None:
-        if self.pending == 0 and self.bytes == 0:
-            self.phase += 1
-            self.pending = self.expected
-
-    def arrive(self, step: int, count: int = 1) -> None:
-        self.tokens[step] = self.phase, self.pending
-        self.pending -= count
-        self._finish()
-
-    def arrive_drop(self, step: int) -> None:
-        self.expected -= 1
-        self.arrive(step)
-
-    def expect(self, count: int) -> None:
-        self.bytes += count
-
-    def complete(self, count: int) -> None:
-        self.bytes -= count
-        self._finish()
-
-    def is_done(self, step: int) -> bool:
-        return self.phase != self.tokens[step][0]
-
-    def parity_done(self, parity: int) -> bool:
-        return self.phase % 2 != parity

@@ -103,7 +103,9 @@ class Case:
         pairs = [is_pair(t) for t in self.operands]
         if all(map(is_pair, self.results)) and any(pairs):  # the reference is of one element
             halves = [
-                self.reference(self, *(v[i] if p else v for v, p in zip(values, pairs, strict=True)))
+                self.reference(
+                    self, *(v[i] if p else v for v, p in zip(values, pairs, strict=True))
+                )
                 for i in range(2)
             ]
             if len(self.results) == 1:
@@ -125,7 +127,10 @@ class Case:
         found = found if len(self.results) > 1 else (found,)
         return list(
             zip(
-                *([self.encode(t, v) for v in vs] for t, vs in zip(self.results, found, strict=True)),
+                *(
+                    [self.encode(t, v) for v in vs]
+                    for t, vs in zip(self.results, found, strict=True)
+                ),
                 strict=True,
             )
         )

@@ -15,6 +15,15 @@ UNORDERED = ("equ", "neu", "ltu", "leu", "gtu", "geu", "num", "nan")
 UNSIGNED = {"lo": "lt", "ls": "le", "hi": "gt", "hs": "ge"}
 LOGIC = ("and", "or", "xor")
 FTZ = ("", ".ftz")
+# Half way between two numbers of the narrower type, and one step to either side.
+INTEGER_TIES = tuple(
+    (kept << 1 | 1) * 2**shift + step
+    for kept, shift in ((0x80, 53), (0x81, 53), (0x800000, 38), (0x800001, 38))
+    for step in (-1, 0, 1)
+)
+FLOAT_TIES = tuple(
+    (0x3F800000 | kept << 13 | 1 << 12) + step for kept in range(4) for step in (-1, 0, 1)
+)
 
 
 def holds(case, a, b):
@@ -126,6 +135,8 @@ CONVERTED = [
            t=("s8", "u8", "s16", "u16", "s32", "u32", "s64", "u64")),
     *cases("cvt.rn.bf16.{t}", "bf16", "{t}", as_exact, t=("s16", "u16", "s32", "u32", "s64", "u64"),
            arch=90),
+    *cases("cvt.rn.{d}.{t} near ties", "{d}", "{t}", as_exact, d=("f32", "bf16"), t=("s64", "u64"),
+           arch=90, operand_values=(INTEGER_TIES,), text="cvt.rn.{d}.{t} %0, %1;"),
     *cases("cvt.rn.sat.f32.s32", "f32", "s32", as_exact),
     *cases("cvt.{m}{z}.f32.f32", "f32", "f32", lambda k, a: exact.integral(a, k.mode),
            m=TO_INTEGER, z=FTZ),
@@ -144,6 +155,8 @@ CONVERTED = [
     *cases("cvt.{m}{r}.{t}.f32", "{t}", "f32 f32", lambda _, a, b: (b, a), m=("rn", "rz"),
            r=("", ".relu"), t=("f16x2", "bf16x2")),
     *cases("cvt.rna.tf32.f32", "tf32", "f32", same),
+    *cases("cvt.{m}.tf32.f32 near ties", "tf32", "f32", same, m=("rna", "rn"), arch=90,
+           operand_values=(FLOAT_TIES,), text="cvt.{m}.tf32.f32 %0, %1;"),
     *cases("cvt.{m}{r}.tf32.f32", "tf32", "f32", same, m=("rn", "rz"), r=("", ".relu"), arch=90),
     *cases("cvt.rn.satfinite{r}.{t}.f32", "{t}", "f32 f32", lambda _, a, b: (b, a),
            r=("", ".relu"), t=("e4m3x2", "e5m2x2"), arch=90),
@@ -157,20 +170,52 @@ CONVERTED = [
 
 MOVED = [
     *cases("mov.{t}", "{t}", "{t}", same, t=(*BITS, *INTEGERS, *FLOATS)),
-    *cases("mov.b32 unpacked", "b16 b16", "b32", lambda _, a: parts(a, 2, 16),
-           text="mov.b32 {{%0, %1}}, %2;"),
-    *cases("mov.b64 unpacked", "b32 b32", "b64", lambda _, a: parts(a, 2, 32),
-           text="mov.b64 {{%0, %1}}, %2;"),
-    *cases("mov.b64 unpacked in four", "b16 b16 b16 b16", "b64", lambda _, a: parts(a, 4, 16),
-           text="mov.b64 {{%0, %1, %2, %3}}, %4;"),
-    *cases("mov.b32 packed", "b32", "b16 b16", lambda _, a, b: b << 16 | a,
-           text="mov.b32 %0, {{%1, %2}};"),
-    *cases("mov.b64 packed", "b64", "b32 b32", lambda _, a, b: b << 32 | a,
-           text="mov.b64 %0, {{%1, %2}};"),
-    *cases("mov.b128 packed and unpacked", "b64 b64", "b64 b64", lambda _, a, b: (b, a), arch=90,
-           text="{{ .reg .b128 x; mov.b128 x, {{%3, %2}}; mov.b128 {{%0, %1}}, x; }}"),
-    *cases("mov.b64 of one half", "b32", "b64", lambda _, a: a >> 32,
-           text="mov.b64 {{_, %0}}, %1;"),
+    *cases(
+        "mov.b32 unpacked",
+        "b16 b16",
+        "b32",
+        lambda _, a: parts(a, 2, 16),
+        text="mov.b32 {{%0, %1}}, %2;",
+    ),
+    *cases(
+        "mov.b64 unpacked",
+        "b32 b32",
+        "b64",
+        lambda _, a: parts(a, 2, 32),
+        text="mov.b64 {{%0, %1}}, %2;",
+    ),
+    *cases(
+        "mov.b64 unpacked in four",
+        "b16 b16 b16 b16",
+        "b64",
+        lambda _, a: parts(a, 4, 16),
+        text="mov.b64 {{%0, %1, %2, %3}}, %4;",
+    ),
+    *cases(
+        "mov.b32 packed",
+        "b32",
+        "b16 b16",
+        lambda _, a, b: b << 16 | a,
+        text="mov.b32 %0, {{%1, %2}};",
+    ),
+    *cases(
+        "mov.b64 packed",
+        "b64",
+        "b32 b32",
+        lambda _, a, b: b << 32 | a,
+        text="mov.b64 %0, {{%1, %2}};",
+    ),
+    *cases(
+        "mov.b128 packed and unpacked",
+        "b64 b64",
+        "b64 b64",
+        lambda _, a, b: (b, a),
+        arch=90,
+        text="{{ .reg .b128 x; mov.b128 x, {{%3, %2}}; mov.b128 {{%0, %1}}, x; }}",
+    ),
+    *cases(
+        "mov.b64 of one half", "b32", "b64", lambda _, a: a >> 32, text="mov.b64 {{_, %0}}, %1;"
+    ),
 ]
 
 CASES = [*COMPARED, *CONVERTED, *MOVED]

@@ -106,26 +106,38 @@ __global__ void barrier_reductions(int* out) {
   out[3 * i + 2] = any;
 }
 
-#define SPECIAL(name)                                     \
-  {                                                       \
-    uint32_t value;                                       \
-    asm volatile("mov.u32 %0, %%" name ";" : "=r"(value)); \
-    *own++ = value;                                       \
-  }
+#define SPECIAL(name) asm volatile("mov.u32 %0, %%" name ";" : "=r"(*own++))
 
 __global__ void __cluster_dims__(2, 1, 1) special_registers(uint32_t* out) {
   const unsigned block = blockIdx.x + gridDim.x * blockIdx.y;
   const unsigned thread = threadIdx.x + blockDim.x * (threadIdx.y + blockDim.y * threadIdx.z);
   uint32_t* own = out + 27 * (block * blockDim.x * blockDim.y * blockDim.z + thread);
-  SPECIAL("tid.x") SPECIAL("tid.y") SPECIAL("tid.z")
-  SPECIAL("ntid.x") SPECIAL("ntid.y") SPECIAL("ntid.z")
-  SPECIAL("ctaid.x") SPECIAL("ctaid.y") SPECIAL("ctaid.z")
-  SPECIAL("nctaid.x") SPECIAL("nctaid.y") SPECIAL("nctaid.z")
-  SPECIAL("laneid") SPECIAL("clusterid.x") SPECIAL("clusterid.y") SPECIAL("nclusterid.x")
-  SPECIAL("cluster_ctaid.x") SPECIAL("cluster_nctaid.x") SPECIAL("cluster_ctarank")
-  SPECIAL("cluster_nctarank") SPECIAL("lanemask_eq") SPECIAL("lanemask_lt")
-  SPECIAL("lanemask_le") SPECIAL("lanemask_gt") SPECIAL("lanemask_ge")
-  SPECIAL("dynamic_smem_size")
+  SPECIAL("tid.x");
+  SPECIAL("tid.y");
+  SPECIAL("tid.z");
+  SPECIAL("ntid.x");
+  SPECIAL("ntid.y");
+  SPECIAL("ntid.z");
+  SPECIAL("ctaid.x");
+  SPECIAL("ctaid.y");
+  SPECIAL("ctaid.z");
+  SPECIAL("nctaid.x");
+  SPECIAL("nctaid.y");
+  SPECIAL("nctaid.z");
+  SPECIAL("laneid");
+  SPECIAL("clusterid.x");
+  SPECIAL("clusterid.y");
+  SPECIAL("nclusterid.x");
+  SPECIAL("cluster_ctaid.x");
+  SPECIAL("cluster_nctaid.x");
+  SPECIAL("cluster_ctarank");
+  SPECIAL("cluster_nctarank");
+  SPECIAL("lanemask_eq");
+  SPECIAL("lanemask_lt");
+  SPECIAL("lanemask_le");
+  SPECIAL("lanemask_gt");
+  SPECIAL("lanemask_ge");
+  SPECIAL("dynamic_smem_size");
   uint32_t explicit_cluster;
   asm volatile("{ .reg .pred p; mov.pred p, %%is_explicit_cluster; selp.u32 %0, 1, 0, p; }"
                : "=r"(explicit_cluster));

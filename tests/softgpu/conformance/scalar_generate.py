@@ -25,7 +25,6 @@ CASES = [
     *scalar_memory.CASES,
     *scalar_warp.CASES,
 ]
-ARRAYS = 8  # of a kernel: results, then operands
 CASES_PER_FILE = 250
 CONSTRAINTS = {16: "h", 32: "r", 64: "l"}
 
@@ -36,9 +35,10 @@ HEADER = """\
 #include <cstdint>
 
 struct Arrays {
-  void* of[%d];
+  void* of[8];  // of a kernel: results, then operands
 };
-""" % ARRAYS
+"""
+
 
 FOOTER = """\
 }}  // namespace
@@ -120,9 +120,7 @@ def dispatcher(found):
         f"extern const void* const kernels_{part}[];" for part in range(len(found))
     )
     places = {n: (part, i) for part, (_, ns) in enumerate(found) for i, n in enumerate(ns)}
-    table = "\n".join(
-        f"    kernels_{places[n][0]}[{places[n][1]}]," for n in range(len(CASES))
-    )
+    table = "\n".join(f"    kernels_{places[n][0]}[{places[n][1]}]," for n in range(len(CASES)))
     return f"""{HEADER}
 extern "C" {{
 {declared}

@@ -70,8 +70,9 @@ def atomics(op, type_, update, **options):
                       lambda k, a, *b: (a, update(k, a, *b)), memory=space, written=True,
                       text=f"atom.{space}.{op} %0, [%1], {arguments};", **options)  # fmt: skip
         if not op.startswith(("exch", "cas")):
-            made += cases(f"red.{space}.{op}", type_, operands, update, memory=space, written=True,
-                          text=f"red.{space}.{op} [%0], {arguments_of_red};", **options)  # fmt: skip
+            made += cases(f"red.{space}.{op}", type_, operands, update, memory=space,
+                          written=True, text=f"red.{space}.{op} [%0], {arguments_of_red};",
+                          **options)  # fmt: skip
     return made
 
 
@@ -96,7 +97,7 @@ CASES = [
     *cases("st.global.v2.b32", "b64", "b64 b32 b32", lambda _, a, b, c: c << 32 | b,
            memory="global", written=True, text="st.global.v2.b32 [%0], {{%1, %2}};"),
     # Read-modify-write.
-    *(case for t in ("u32", "s32", "u64") for case in atomics(f"add.{t}", t, lambda _, a, b: a + b)),
+    *(case for t in INTEGERS[:3] for case in atomics(f"add.{t}", t, lambda _, a, b: a + b)),
     *(case for t in ("f32", "f64") for case in atomics(f"add.{t}", t, add_floats)),
     *(
         case

@@ -47,6 +47,13 @@ def specials(type_):
     return special_integers(int(type_[1:]))
 
 
+def near_tie(bits, width, random):
+    """Ends in a one and zeros, or next to that: what rounding to fewer bits has to tell apart."""
+    length = random.randint(2, width)
+    tie = (1 << (length - 1)) + random.choice((-1, 0, 1))
+    return bits >> length << length | tie
+
+
 def draw(type_, random):
     """Random bits; of floats most with exponents near one another, so that results are numbers."""
     bits = random.getrandbits(bits_of(type_))
@@ -60,13 +67,20 @@ def draw(type_, random):
     if type_ in exact.FORMATS and random.random() < 0.75:
         form = exact.FORMATS[type_]
         mantissa = bits & (1 << form.mantissa_bits) - 1
+        if random.random() < 0.5:
+            mantissa = near_tie(mantissa, form.mantissa_bits, random)
         exponent = form.bias + random.randint(-3, 6)
         sign = (bits >> (form.width - 1) & 1) << (form.width - 1)
         return sign | exponent << form.mantissa_bits | mantissa
     if type_ in exact.FORMATS and exact.decode(exact.FORMATS[type_], bits) is exact.NAN:
         return bits & ~(1 << (bits_of(type_) - 1))
-    if type_ not in exact.FORMATS and random.random() < 0.25:
-        return random.getrandbits(8)
+    if type_ not in exact.FORMATS:
+        width = bits_of(type_)
+        choice = random.randrange(4)
+        if choice == 0:
+            return bits & 0xFF
+        if choice == 1:
+            return near_tie(bits, width - 2, random)
     return bits
 
 

@@ -5,6 +5,7 @@ A kernel loads the registers that the test filled, executes one instruction, and
 
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
 from .tensor_forms import MMA_FORMS, WGMMA_FORMS, MmaForm, WgmmaForm
 
@@ -48,11 +49,11 @@ __global__ void mma_{number}(const char* a_, const char* b_, const char* c_, cha
   const auto* b = reinterpret_cast<const {type}*>(b_) + threadIdx.x * {nb};
   const auto* c = reinterpret_cast<const {type}*>(c_) + threadIdx.x * {nc};
   auto* d = reinterpret_cast<{type}*>(d_) + threadIdx.x * {nc};
-  {type} r[{nc}];
+  {held.type} r[{nc}];
   asm volatile("{instruction} {{{d}}}, {{{a}}}, {{{b}}}, {{{c}}};"
                : {outputs}
                : {inputs});
-  for (int i = 0; i < {nc}; ++i) d[i] = r[i];
+  for (int i = 0; i < {nc}; ++i) d[i] = {held.to_bits}(r[i]);
 }}
 """
 
@@ -76,11 +77,12 @@ WGMMA_KERNEL = """
 // {form}
 __global__ void __launch_bounds__(128) wgmma_{number}(WgmmaArguments x) {{
   load_shared(x);
-  uint32_t r[{count}];
-  for (int i = 0; i < {count}; ++i) r[i] = x.d[threadIdx.x * {count} + i];
-  const uint32_t* a = x.a + threadIdx.x * 4;
-  const uint32_t a0 = a[0], a1 = a[1], a2 = a[2], a3 = a[3];
-  (void)a0, (void)a1, (void)a2, (void)a3;
+  {held.type} r[{count}];
+  for (int i = 0; i < {count}; ++i) {{
+    r[i] = {held.from_bits}(x.d[threadIdx.x * {count} + i]);
+  }}
+  uint32_t a[4];
+  for (int i = 0; i < 4; ++i) a[i] = x.a[threadIdx.x * 4 + i];
   ptx::wgmma_fence();
   asm volatile("{{\\n .reg .pred p;\\n setp.ne.b32 p, %{p}, 0;\\n"
                " {instruction} {{{d}}}, {a}, %{b}, p{immediates};\\n}}"
@@ -88,42 +90,48 @@ __global__ void __launch_bounds__(128) wgmma_{number}(WgmmaArguments x) {{
                : {inputs}, "l"(x.b_descriptor), "r"(x.scale_d));
   ptx::wgmma_commit();
   ptx::wgmma_wait<0>();
-  for (int i = 0; i < {count}; ++i) x.d[threadIdx.x * {count} + i] = r[i];
+  for (int i = 0; i < {count}; ++i) {{
+    x.d[threadIdx.x * {count} + i] = {held.to_bits}(r[i]);
+  }}
 }}
 """
+
+
+class Held(NamedTuple):
+    """How a kernel holds accumulators: their C++ type, asm constraint, and conversions."""
+
+    type: str
+    constraint: str
+    from_bits: str = ""
+    to_bits: str = ""
+
+
+WORDS = Held("uint32_t", "r")
+HELD = {"f32": Held("float", "f", "__uint_as_float", "__float_as_uint"),
+        "f64": Held("double", "d")}  # fmt: skip
 
 
 def operands(first: int, count: int) -> str:
     return ", ".join(f"%{first + i}" for i in range(count))
 
 
+def listed(constraint: str, name: str, count: int) -> str:
+    return ", ".join(f'"{constraint}"({name}[{i}])' for i in range(count))
+
+
 def mma_kernel(number: int, form: MmaForm) -> str:
     na, nb, nc = form.a_registers, form.b_registers, form.c_registers
-    saturate = ".satfinite" if form.saturate else ""
-    letter, kind = ("d", "double") if form.a == "f64" else ("r", "uint32_t")
-    if form.c == "f32":
-        letter_c, cast = "f", "__uint_as_float"
-    else:
-        letter_c, cast = letter, ""
-    d = (
-        [f'"={letter_c}"(f[{i}])' for i in range(nc)]
-        if form.c == "f32"
-        else [f'"={letter}"(r[{i}])' for i in range(nc)]
-    )
-    text = MMA_KERNEL.format(
-        form=form, number=number, type=kind, na=na, nb=nb, nc=nc,
-        instruction=f"mma.sync.aligned.m{form.m}n8k{form.k}.row.col{saturate}"
+    held, word = HELD.get(form.c, WORDS), HELD["f64"] if form.a == "f64" else WORDS
+    c = ", ".join(f'"{held.constraint}"({held.from_bits}(c[{i}]))' for i in range(nc))
+    inputs = [listed(word.constraint, "a", na), listed(word.constraint, "b", nb), c]
+    return MMA_KERNEL.format(
+        form=form, number=number, type=word.type, held=held, na=na, nb=nb, nc=nc,
+        instruction=f"mma.sync.aligned.m{form.m}n8k{form.k}.row.col{'.satfinite' * form.saturate}"
                     f".{form.c}.{form.a}.{form.b}.{form.c}",
         d=operands(0, nc), a=operands(nc, na), b=operands(nc + na, nb),
-        c=operands(nc + na + nb, nc), outputs=", ".join(d),
-        inputs=", ".join([f'"{letter}"(a[{i}])' for i in range(na)]
-                         + [f'"{letter}"(b[{i}])' for i in range(nb)]
-                         + [f'"{letter_c}"({cast}(c[{i}]))' for i in range(nc)]),
+        c=operands(nc + na + nb, nc), outputs=listed(f"={held.constraint}", "r", nc),
+        inputs=", ".join(inputs),
     )  # fmt: skip
-    if form.c == "f32":
-        text = text.replace(f"  uint32_t r[{nc}];", f"  float f[{nc}];")
-        text = text.replace("d[i] = r[i]", "d[i] = __float_as_uint(f[i])")
-    return text
 
 
 def mma_file() -> str:
@@ -147,27 +155,18 @@ def wgmma_immediates(form: WgmmaForm) -> str:
 
 
 def wgmma_kernel(number: int, form: WgmmaForm) -> str:
-    count = form.registers
-    saturate = ".satfinite" if form.saturate else ""
-    a_count = 4 if form.a_in_registers else 1
-    array, letter = ("f", "f") if form.c == "f32" else ("r", "r")
-    a = f"{{{operands(count, 4)}}}" if form.a_in_registers else f"%{count}"
-    a_inputs = (
-        ", ".join(f'"r"(a{i})' for i in range(4)) if form.a_in_registers else '"l"(x.a_descriptor)'
-    )
-    text = WGMMA_KERNEL.format(
-        form=form, number=number, count=count, p=count + a_count + 1, b=count + a_count, a=a,
-        instruction=f"wgmma.mma_async.sync.aligned.m64n{form.n}k{form.k}{saturate}"
-                    f".{form.c}.{form.a}.{form.b}",
+    count, held = form.registers, HELD.get(form.c, WORDS)
+    if form.a_in_registers:
+        a, a_inputs, b = f"{{{operands(count, 4)}}}", listed("r", "a", 4), count + 4
+    else:
+        a, a_inputs, b = f"%{count}", '"l"(x.a_descriptor)', count + 1
+    return WGMMA_KERNEL.format(
+        form=form, number=number, count=count, held=held, a=a, b=b, p=b + 1,
+        instruction=f"wgmma.mma_async.sync.aligned.m64n{form.n}k{form.k}"
+                    f"{'.satfinite' * form.saturate}.{form.c}.{form.a}.{form.b}",
         d=operands(0, count), immediates=wgmma_immediates(form), inputs=a_inputs,
-        outputs=", ".join(f'"+{letter}"({array}[{i}])' for i in range(count)),
+        outputs=listed(f"+{held.constraint}", "r", count),
     )  # fmt: skip
-    if form.c == "f32":
-        text = text.replace(f"uint32_t r[{count}];", f"float f[{count}];")
-        text = text.replace("r[i] = x.d[", "f[i] = __uint_as_float(x.d[")
-        text = text.replace(f"{count} + i];\n  const", f"{count} + i]);\n  const")
-        text = text.replace("= r[i];", "= __float_as_uint(f[i]);")
-    return text
 
 
 def wgmma_file(part: int, forms: list[WgmmaForm]) -> str:

@@ -82,11 +82,6 @@ void move_rows(const Copy& copy) {
   }
 }
 
-int device_of(const void* pointer, int otherwise) {
-  const Allocation* const found = find_allocation(pointer);
-  return found && found->kind == Kind::kDevice ? found->device : otherwise;
-}
-
 void run(const Copy& copy, int device, const char* function) {
   check_range(copy.to, span(copy.width, copy.to_pitch, copy.rows), true, function);
   check_range(copy.from, span(copy.width, copy.from_pitch, copy.rows), true, function);
@@ -157,7 +152,7 @@ void fill_async(const Fill& fill, cudaStream_t handle, const char* function) {
       std::memset(fill.to + row * fill.pitch, fill.value, fill.width);
     }
   };
-  submit(stream, {"memset", cudaGraphNodeTypeMemset, run, device_of(fill.to, device)});
+  submit(stream, {"memset", cudaGraphNodeTypeMemset, run, device});
 }
 
 }  // namespace softgpu::cudart

@@ -50,7 +50,7 @@ void launch(CUgraphExec_st& executable, CUstream_st& stream) {
   if (stream.capture) return capture_launch(*executable.graph, stream);
   Operations before = order_on(stream);
   before.push_back(executable.last_launch);
-  const OperationPtr begin = append({}, stream.id, std::move(before));
+  const OperationPtr begin = append(nothing(stream), stream.id, std::move(before));
   std::map<const CUgraphNode_st*, OperationPtr> queued;
   Operations all{begin};
   for (const auto& node : executable.graph->nodes) {
@@ -58,7 +58,7 @@ void launch(CUgraphExec_st& executable, CUstream_st& stream) {
     for (const CUgraphNode_st* earlier : node->after) after.push_back(queued.at(earlier));
     all.push_back(queued[node.get()] = append(node->work, stream.id, std::move(after)));
   }
-  stream.last = executable.last_launch = append({}, stream.id, std::move(all));
+  stream.last = executable.last_launch = append(nothing(stream), stream.id, std::move(all));
 }
 
 void instantiate(cudaGraphExec_t* executable, cudaGraph_t graph) {

@@ -115,6 +115,14 @@ void run_until(const OperationPtr& operation) {
   while (!operation->done) run(choose(candidates(only_needed ? &needed : nullptr)));
 }
 
+Operations queued_on(int device) {
+  Operations found;
+  for (const OperationPtr& operation : pending) {
+    if (operation->work.device == device) found.push_back(operation);
+  }
+  return found;
+}
+
 void run_one() {
   const OperationPtr next = choose(candidates(nullptr));
   if (next) run(next);

@@ -42,6 +42,8 @@ OperationPtr append(Work work, int stream, Operations after);
 // Runs what is queued until the operation is done. Raises the error of an operation that failed;
 // all others that were queued are then dropped.
 void run_until(const OperationPtr& operation);
+// All that is queued on a device, also on streams that have been destroyed.
+Operations queued_on(int device);
 // Runs at most one operation: a host that polls makes progress.
 void run_one();
 void drop_all();

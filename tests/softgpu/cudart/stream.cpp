@@ -55,7 +55,7 @@ void destroy(cudaStream_t stream) {
     // The legacy stream still has to wait for it.
     if ((*found)->blocking && (*found)->last && !(*found)->last->done) {
       CUstream_st& legacy = on_device(device).legacy;
-      legacy.last = append({}, legacy.id, {legacy.last, (*found)->last});
+      legacy.last = append(nothing(legacy), legacy.id, {legacy.last, (*found)->last});
     }
     all.erase(found);
     return;
@@ -108,7 +108,7 @@ void submit(CUstream_st& stream, Work work) {
 }
 
 OperationPtr mark(CUstream_st& stream) {
-  stream.last = append({}, stream.id, order_on(stream));
+  stream.last = append(nothing(stream), stream.id, order_on(stream));
   return stream.last;
 }
 
@@ -120,13 +120,12 @@ void synchronize(CUstream_st& stream) {
   for (const OperationPtr& earlier : before_now(stream)) run_until(earlier);
 }
 
-void synchronize_device(int device) {
-  OperationPtr all = append({}, 0, [&] {
-    Operations after;
-    for (const CUstream_st* stream : streams_of(device)) after.push_back(stream->last);
-    return after;
-  }());
-  run_until(all);
+void synchronize_device(int device) { run_until(append({}, 0, queued_on(device))); }
+
+Work nothing(const CUstream_st& stream) {
+  Work work{};
+  work.device = stream.device;
+  return work;
 }
 
 }  // namespace softgpu::cudart
@@ -178,7 +177,7 @@ cudaError_t cudaStreamWaitEvent(cudaStream_t handle, cudaEvent_t event_handle, u
     if (stream.capture || event.capture) return capture_wait(stream, event);
     Operations after = order_on(stream);
     after.push_back(event.recorded);
-    stream.last = append({}, stream.id, std::move(after));
+    stream.last = append(nothing(stream), stream.id, std::move(after));
   });
 }
 

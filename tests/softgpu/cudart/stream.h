@@ -43,6 +43,8 @@ Operations before_now(const CUstream_st& stream);
 
 // Queues work on a stream, or adds it to the graph that the stream captures.
 void submit(CUstream_st& stream, Work work);
+// An operation of the stream that only has its place in the order.
+Work nothing(const CUstream_st& stream);
 // A point on the stream: done when all before it is.
 OperationPtr mark(CUstream_st& stream);
 

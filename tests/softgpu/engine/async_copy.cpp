@@ -114,6 +114,7 @@ void finish_async_copies(Thread& self) {
   for (const auto& arrival : copies.arrivals) arrive_after(*arrival);
   copies.arrivals.clear();
   finish_bulk_writes(self);
+  check_no_wgmma_in_flight(self);
 }
 
 }  // namespace softgpu

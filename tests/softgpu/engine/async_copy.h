@@ -69,7 +69,7 @@ void cp_async_mbarrier_arrive(Thread& self, uint32_t mbarrier, bool no_increment
 
 // For the scheduler, when a thread exits: arrivals and bulk writes that are under way finish. A
 // bulk copy whose reading of shared memory was not waited for is an error: nobody can do so any
-// more.
+// more. So is a wgmma in flight.
 void finish_async_copies(Thread& self);
 // For the scheduler, when the last thread of a block exits: a bulk copy that still writes into the
 // block's shared memory is an error.

@@ -28,7 +28,8 @@ size_t size_of(const BlockBarrier& barrier) {
 
 bool is_complete(const Block& block, const BlockBarrier& barrier) {
   const size_t size = size_of(barrier);
-  return size != 0 && size == (barrier.expected == 0 ? block.live : barrier.expected);
+  if (barrier.expected == 0) return size != 0 && size == block.live;
+  return size + barrier.lacking == barrier.expected;
 }
 
 void check_operands(const Thread& self, const Arrival& arrival, Site at) {
@@ -64,6 +65,7 @@ void complete(BlockBarrier& barrier) {
   std::vector<Thread*> waiting;
   waiting.swap(barrier.waiting);
   barrier.arrived.clear();
+  barrier.lacking = 0;
   race::join(waiting.data(), static_cast<int>(waiting.size()), barrier.released);
   barrier.released = {};
   barrier.last_predicates = barrier.predicates;
@@ -83,6 +85,7 @@ BlockBarrier& arrive(Thread& self, const Arrival& arrival, Site at) {
     barrier.aligned = arrival.aligned;
   }
   barrier.predicates += arrival.predicate ? 1 : 0;
+  if (self.number + 1 == self.block->threads.size()) barrier.lacking = kWarp - 1 - self.lane;
   (arrival.waits ? barrier.waiting : barrier.arrived).push_back(&self);
   if (!arrival.waits) race::release(self, barrier.released);
   if (is_complete(*self.block, barrier)) {

@@ -18,6 +18,7 @@ struct BlockBarrier {
   std::vector<Thread*> waiting;
   std::vector<Thread*> arrived;  // without waiting,
   Clock released;                // and what these had done then
+  uint32_t lacking = 0;          // lanes that the last warp lacks, which count with its last lane
   Thread* first = nullptr;
   Site first_at{};
   bool aligned = false;          // some arrival was: then all come from one place

@@ -73,7 +73,8 @@ double to_odd_double(T a) {
   } else {
     const bool negative = a < 0;
     uint64_t magnitude = negative ? 0 - static_cast<uint64_t>(a) : static_cast<uint64_t>(a);
-    if (magnitude >> 53) magnitude = (magnitude & ~uint64_t{0x7ff}) | (magnitude & 0x7ff ? 0x800 : 0);
+    if (magnitude >> 53)
+      magnitude = (magnitude & ~uint64_t{0x7ff}) | (magnitude & 0x7ff ? 0x800 : 0);
     const double x = static_cast<double>(magnitude);
     return negative ? -x : x;
   }
@@ -107,7 +108,7 @@ template <class To, Rounding rounding, bool ftz, bool sat, bool relu = false, bo
 To convert_float(From a) {
   double x;
   if constexpr (Floating<From>) {
-    x = flush<ftz && sizeof(From) == 4>(a);
+    x = flush < ftz && sizeof(From) == 4 > (a);
   } else {
     x = widen(flush<false>(a));
   }
@@ -145,8 +146,8 @@ To convert_pair(float high, float low) {
 }
 template <class To, bool relu>
 To narrow_pair(Half2 a) {
-  return convert_pair<To, Rounding::kNearest, relu, true>(
-      static_cast<float>(widen(a.high())), static_cast<float>(widen(a.low())));
+  return convert_pair<To, Rounding::kNearest, relu, true>(static_cast<float>(widen(a.high())),
+                                                          static_cast<float>(widen(a.low())));
 }
 template <bool relu, class From>
 Half2 widen_pair(From a) {
@@ -163,7 +164,9 @@ uint32_t pack_saturated(int32_t a, int32_t b, uint32_t c) {
   const int32_t least = is_signed ? -(1 << (bits - 1)) : 0;
   const int32_t most = is_signed ? (1 << (bits - 1)) - 1 : (1 << bits) - 1;
   const uint32_t mask = (1u << bits) - 1;
-  const auto code = [&](int32_t x) { return static_cast<uint32_t>(std::clamp(x, least, most)) & mask; };
+  const auto code = [&](int32_t x) {
+    return static_cast<uint32_t>(std::clamp(x, least, most)) & mask;
+  };
   return c << 2 * bits | code(a) << bits | code(b);
 }
 template <int bits, bool is_signed>

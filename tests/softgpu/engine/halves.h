@@ -58,7 +58,8 @@ H finish(double x) {
   return flush<ftz>(narrow<H>(x));
 }
 
-// a + b, its last bit set if it is not exact: rounding it again to fewer bits is then rounding once.
+// a + b, its last bit set if it is not exact: rounding it again to fewer bits is then rounding
+// once.
 inline double add_to_odd(double a, double b) {
   const double sum = a + b;
   const double of_b = sum - a;

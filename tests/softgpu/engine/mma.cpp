@@ -127,8 +127,12 @@ void multiply_floats(const MmaForm& form, const char* a, const char* b, void* co
   }
 }
 
-void multiply(Warp&, uint32_t, void* const* arguments, Site) {
+void multiply(Warp&, uint32_t, void* const* arguments, Site at) {
   const MmaForm& form = *of(arguments, 0).form;
+  const Shape shape = shape_of(form);
+  const bool known = (form.m == 8 || form.m == 16) && form.n == kColumns && form.k <= kMaxDepth &&
+                     shape.words % 4 == 0 && shape.words != 0;
+  if (!known) fail(at, "mma.m%un%uk%u: not supported", form.m, form.n, form.k);
   alignas(64) char a[kMaxRows * kMaxDepth * 8], b[kColumns * kMaxDepth * 8];
   gather(form, arguments, a, b);
   if (form.a == Element::kF64) {
@@ -144,10 +148,6 @@ void multiply(Warp&, uint32_t, void* const* arguments, Site) {
 
 void mma(Thread& self, const MmaForm& form, void* d, const void* a, const void* b, const void* c,
          Site at) {
-  const Shape shape = shape_of(form);
-  const bool known = (form.m == 8 || form.m == 16) && form.n == kColumns && form.k <= kMaxDepth &&
-                     shape.words % 4 == 0 && shape.words != 0;
-  if (!known) fail(at, "mma.m%un%uk%u: not supported", form.m, form.n, form.k);
   Arguments arguments{&form, d, a, b, c};
   meet_in_warp(self, kFullMask, "mma.sync.aligned", multiply, &arguments, at);
 }

@@ -1,5 +1,7 @@
 #include "engine/registers.h"
 
+#include <algorithm>
+
 #include "engine/memory.h"
 #include "engine/thread.h"
 
@@ -33,7 +35,7 @@ uint32_t lane_index(Thread& self) { return self.lane; }
 uint32_t warp_index(Thread& self) { return self.number / kWarp; }
 uint32_t warp_count(Thread& self) { return static_cast<uint32_t>(self.block->warps.size()); }
 uint32_t multiprocessor(Thread& self) {
-  return self.block->number % static_cast<uint32_t>(settings.resident_blocks);
+  return self.block->number % static_cast<uint32_t>(std::max(1, settings.resident_blocks));
 }
 uint32_t dynamic_shared_bytes(Thread& self) { return shape_of(self).dynamic_shared; }
 uint32_t total_shared_bytes(Thread& self) {

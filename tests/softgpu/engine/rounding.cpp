@@ -44,8 +44,9 @@ T root(Rounding rounding, T a) {
 template <class T>
 T fused(Rounding rounding, T a, T b, T c) {
   return rounded<T>(
-      rounding, [](volatile T& x, volatile T& y, volatile T& z) { return std::fma(T{x}, T{y}, T{z}); },
-      a, b, c);
+      rounding,
+      [](volatile T& x, volatile T& y, volatile T& z) { return std::fma(T{x}, T{y}, T{z}); }, a, b,
+      c);
 }
 template <class To, class From>
 To converted(Rounding rounding, From a) {

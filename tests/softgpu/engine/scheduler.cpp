@@ -30,8 +30,13 @@ void go_on_with(Thread& next) {
   if (self != &next) switch_stack(&self->stack_pointer, next.stack_pointer);
 }
 
+[[noreturn]] void end_launch(Grid& grid, const std::string& message) {
+  grid.error = message + " of " + grid.kernel->name + "\n  " + name_of_adversary();
+  leave_to_host(grid);
+}
+
 [[noreturn]] void report_hang(Grid& grid, const char* what) {
-  fail(current->waits_at, "%s\n%s", what, describe_waits(grid).c_str());
+  end_launch(grid, std::string(what) + "\n" + describe_waits(grid) + "\n ");
 }
 
 // Asynchronous work that may be late is only forced once everybody has had a chance to go on.
@@ -93,10 +98,7 @@ void fail(Site at, const char* format, ...) {
   std::string message = text;
   if (at.file != nullptr) message += "\n  at " + name_of(at);
   if (current == nullptr) throw std::runtime_error(message);
-  Grid& grid = grid_of(*current);
-  grid.error = message + "\n  " + name_of(*current) + " of " + grid.kernel->name + "\n  " +
-               name_of_adversary();
-  leave_to_host(grid);
+  end_launch(grid_of(*current), message + "\n  " + name_of(*current));
 }
 
 void begin_thread() {

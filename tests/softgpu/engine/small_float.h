@@ -48,15 +48,13 @@ inline uint32_t encode(const Format& format, double x, Rounding rounding, bool f
   if (std::isinf(x)) return sign | (finite ? format.largest() : format.infinity());
   if (magnitude == 0) return sign;
   // No format has exponents past bias + 1, so that anything greater rounds as this does.
-  const int exponent =
-      std::clamp(std::ilogb(magnitude), 1 - format.bias(), format.bias() + 2);
+  const int exponent = std::clamp(std::ilogb(magnitude), 1 - format.bias(), format.bias() + 2);
   const double one = std::ldexp(1.0, format.mantissa_bits);
-  const double units =
-      std::min(std::ldexp(magnitude, format.mantissa_bits - exponent), 2 * one);
+  const double units = std::min(std::ldexp(magnitude, format.mantissa_bits - exponent), 2 * one);
   const double whole = round_magnitude(units, negative, rounding);
-  const uint32_t code = static_cast<uint32_t>(whole) +
-                        (static_cast<uint32_t>(exponent + format.bias() - 1)
-                         << format.mantissa_bits);
+  const uint32_t code =
+      static_cast<uint32_t>(whole) +
+      (static_cast<uint32_t>(exponent + format.bias() - 1) << format.mantissa_bits);
   if (code <= format.largest()) return sign | code;
   const bool away = rounding == Rounding::kNearest || rounding == Rounding::kNearestAway ||
                     rounding == (negative ? Rounding::kDown : Rounding::kUp);

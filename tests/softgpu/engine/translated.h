@@ -113,7 +113,9 @@ inline void print_nothing(char* result) { std::memset(result, 0, 4); }
 // __assertfail(message, file, line, ...)
 [[noreturn]] inline void assertion_failed(Thread&, const char* message, const char* file,
                                           const char* line, Site at) {
-  const auto text = [](const char* pointer) { return parameter<const char*, 1>(uint64_t(pointer)).e[0]; };
+  const auto text = [](const char* pointer) {
+    return parameter<const char*, 1>(uint64_t(pointer)).e[0];
+  };
   fail(at, "assertion failed: %s (%s:%u)", text(message), text(file),
        parameter<uint32_t, 1>(uint64_t(line)).e[0]);
 }
@@ -121,7 +123,8 @@ inline void print_nothing(char* result) { std::memset(result, 0, 4); }
 // atom.add.f32 flushes subnormals in global memory, and not in shared memory.
 template <Space space>
 float add_to_memory(Thread& self, uint64_t address, float a, float b) {
-  const bool shared = space == Space::kShared || (space == Space::kGeneric && is_shared(self, address));
+  const bool shared =
+      space == Space::kShared || (space == Space::kGeneric && is_shared(self, address));
   return shared ? add<Rounding::kNearest>(a, b) : add<Rounding::kNearest, true>(a, b);
 }
 

@@ -45,6 +45,9 @@ void wgmma_fence(Thread& self, Site at);
 void wgmma_commit_group(Thread& self, Site at);
 void wgmma_wait_group(Thread& self, uint32_t groups_left, Site at);
 
+// When a thread exits: products of its warpgroup in flight are an error.
+void check_no_wgmma_in_flight(Thread& self);
+
 // What a warpgroup has in flight.
 struct WgmmaProduct;
 struct WgmmaAccumulators;

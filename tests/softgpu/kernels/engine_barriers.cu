@@ -51,6 +51,14 @@ CASE(named_barriers, 1, 64) {
   }
 }
 
+// Counts are of whole warps: the second has 8 threads.
+CASE(count_of_a_partial_warp, 1, 40) {
+  __shared__ int tile[40];
+  tile[threadIdx.x] = threadIdx.x;
+  asm volatile("bar.sync 1, 64;" ::: "memory");
+  data[threadIdx.x] = tile[39 - threadIdx.x];
+}
+
 CASE(different_barriers, 1, 64) {
   if (threadIdx.x < 32) {
     data[threadIdx.x] = 1;

@@ -41,6 +41,13 @@ CASE(shared_past_the_end, 1, 32) {
   data[threadIdx.x] = tile[threadIdx.x] + other[threadIdx.x % 8];
 }
 
+CASE(shared_half_outside, 1, 1) {
+  alignas(8) __shared__ int tile[3];
+  for (int i = 0; i < 3; ++i) tile[i + data[i]] = i;
+  const int2 pair = *reinterpret_cast<int2*>(tile + 2 + data[0]);  // <- shared_half_outside
+  data[0] = pair.x + pair.y;
+}
+
 extern __shared__ int dynamic[];
 
 __global__ void dynamic_past_the_end_kernel(int* data) {

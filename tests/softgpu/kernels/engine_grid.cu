@@ -120,6 +120,25 @@ CASE(relaxed_flag, 2, 1) {
   }
 }
 
+// Block 1 overwrites the flag that block 0 released; it had not acquired it.
+CASE(overwritten_release, 3, 1) {
+  auto* flag = static_cast<volatile int*>(data);
+  if (blockIdx.x == 0) {
+    data[1] = 7;
+    __threadfence();
+    *flag = 1;
+  } else if (blockIdx.x == 1) {
+    while (*flag != 1) continue;
+    *flag = 2;
+    flag[3] = 1;
+  } else {
+    while (flag[3] == 0) continue;  // so that the 1 is never seen
+    data[4] = *flag;
+    __threadfence();
+    data[2] = data[1];
+  }
+}
+
 // Block 2 hears of block 0's write through block 1.
 CASE(transitive, 3, 1) {
   const auto wait = [](const volatile int* flag) {

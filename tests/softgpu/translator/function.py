@@ -14,7 +14,6 @@ from .syntax import (
     Instruction,
     Label,
     Module,
-    Registers,
     Scope,
     TranslationError,
     Variable,
@@ -79,7 +78,7 @@ class FunctionTranslator:
     def _declare_parameters(self) -> None:
         if self._function.is_kernel:
             placed = layout(self._function.parameters)
-            for parameter, (offset, _) in zip(self._function.parameters, placed):
+            for parameter, (offset, _) in zip(self._function.parameters, placed, strict=True):
                 symbol = Symbol(f"(uint64_t(parameters) + {offset})")
                 self._names.declare(parameter.name, symbol)
         else:

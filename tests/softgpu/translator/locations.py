@@ -19,7 +19,7 @@ class Locations:
     """Follows .loc directives in the order of the file."""
 
     def __init__(self, text: str):
-        self._files = {number: name for number, name in _FILE.findall(text)}
+        self._files = dict(_FILE.findall(text))
         self._callers: dict[tuple, tuple] = {}
         self.place = NOWHERE
 

@@ -35,15 +35,15 @@ class Meaning:
         self.rows_used.add(row)
         words = {"at": self.site(instruction.place), **row.constants(matched)}
         results: dict[str, str] = {}
-        for text, halves in zip(instruction.operands, row.operands):
+        for text, halves in zip(instruction.operands, row.operands, strict=False):
             self._bind(row, matched, text, halves, words, results)
-        for (operand, *_) in row.operands[len(instruction.operands) :]:
+        for operand, *_ in row.operands[len(instruction.operands) :]:
             words[operand.name] = operand.default
         return self._guard(instruction.guard, self._fill(row, words, results))
 
     def _bind(self, row, matched, text, halves, words, results) -> None:
         texts = [part.strip() for part in text.split("|")] if len(halves) > 1 else [text]
-        for operand, part in zip(halves, texts):
+        for operand, part in zip(halves, texts, strict=False):
             if operand.is_result:
                 results[operand.name] = part
                 words[f"{operand.name}_count"] = str(len(self._operands.elements(part)))

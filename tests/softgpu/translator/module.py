@@ -67,9 +67,7 @@ class ModuleTranslator:
     def _tables(self, kernel: Function, shared: list[Variable]) -> str:
         name = identifier(kernel.name)
         places = ", ".join(f"{{{at}, {size}}}" for at, size in layout(kernel.parameters))
-        variables = ", ".join(
-            f"{{{_quoted(v.name)}, {v.bytes}, {v.alignment}}}" for v in shared
-        )
+        variables = ", ".join(f"{{{_quoted(v.name)}, {v.bytes}, {v.alignment}}}" for v in shared)
         return (
             f"static constexpr Parameter parameters_{name}[] = {{{places or '{0, 0}'}}};\n"
             f"static constexpr SharedVariable shared_{name}[] = "
@@ -107,10 +105,14 @@ class ModuleTranslator:
         if variable.extern:
             raise TranslationError(f"{variable.name}: a variable of another file")
         values = [v for v in variable.values if not self._is_address(v)]
-        data = b"".join(
-            literal_bits(v, variable.type).to_bytes(TYPE_BYTES[variable.type], "little")
-            for v in variable.values
-        ) if len(values) == len(variable.values) else b""
+        data = (
+            b"".join(
+                literal_bits(v, variable.type).to_bytes(TYPE_BYTES[variable.type], "little")
+                for v in variable.values
+            )
+            if len(values) == len(variable.values)
+            else b""
+        )
         data = data.rstrip(b"\0")
         text = f" = {{{', '.join(map(str, data))}}}" if data else ""
         return (

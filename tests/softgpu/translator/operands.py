@@ -9,7 +9,7 @@ from .names import Names, Register, Symbol
 from .parser import split_commas
 from .special import SPECIAL_REGISTERS
 from .syntax import TYPE_BYTES, TranslationError
-from .table import CPP_TYPES
+from .vocabulary import CPP_TYPES
 
 _INTEGER = re.compile(r"-?(0[xX][0-9a-fA-F]+|0[bB][01]+|\d+)U?$")
 _FLOAT_BITS = re.compile(r"0([fFdD])([0-9a-fA-F]{8}|[0-9a-fA-F]{16})$")

@@ -143,12 +143,19 @@ class _Parser:
         for name, values in re.findall(r"\.(\w+)([^.]*)", text):
             numbers = [int(n) for n in re.findall(r"\d+", values)]
             if name in ("maxntid", "reqntid"):
-                padded = (numbers + [1, 1])[:3]
+                padded = [*numbers, 1, 1][:3]
                 function.max_threads = padded[0] * padded[1] * padded[2]
             elif name == "reqnctapercluster":
-                function.cluster = tuple((numbers + [1, 1])[:3])
-            elif name not in ("minnctapersm", "maxnreg", "explicitcluster", "noreturn", "pragma",
-                              "maxclusterrank", "blocksareclusters"):
+                function.cluster = tuple([*numbers, 1, 1][:3])
+            elif name not in (
+                "minnctapersm",
+                "maxnreg",
+                "explicitcluster",
+                "noreturn",
+                "pragma",
+                "maxclusterrank",
+                "blocksareclusters",
+            ):
                 raise TranslationError(f"{function.name}: unknown directive .{name}")
 
     def _scope(self) -> Scope:

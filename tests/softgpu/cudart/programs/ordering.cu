@@ -146,3 +146,14 @@ PROGRAM host_function_in_its_stream(bool bug, int* result) {
   TRY(launch_twice(bench.out, bench.in, bench.first));
   return bench.read(result);
 }
+
+// A stream may be destroyed while it has work.
+PROGRAM destroyed_stream_finishes_its_work(bool, int* result) {
+  Bench bench;
+  cudaStream_t stream = nullptr;
+  TRY(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking));
+  TRY(bench.copy_in(stream));
+  TRY(launch_twice(bench.out, bench.in, stream));
+  TRY(cudaStreamDestroy(stream));
+  return bench.read(result);
+}

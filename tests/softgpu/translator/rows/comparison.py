@@ -7,16 +7,17 @@ COMPARISONS = ("eq", "ne", "lt", "le", "gt", "ge", "lo", "ls", "hi", "hs",
                "equ", "neu", "ltu", "leu", "gtu", "geu", "num", "nan")  # fmt: skip
 LOGIC = ("and", "or", "xor")
 SCALARS = BITS + INTEGERS + FLOATS
+WITH_HALVES = (*SCALARS, "f16", "bf16")
 RESULTS = ("u32", "s32", "f32")
 
 ROWS = [
     Row("setp.cmp{.ftz}.type", "d|d2, a, b",
         "d = compare<cmp, ftz>(a, b); d2 = !compare<cmp, ftz>(a, b)",
-        cmp=COMPARISONS, type=SCALARS + ("f16", "bf16")),
+        cmp=COMPARISONS, type=WITH_HALVES),
     Row("setp.cmp.op{.ftz}.type", "d|d2, a, b, c:pred",
         "{ const bool r = compare<cmp, ftz>(a, b), q = c; d = combine<op>(r, q); "
         "d2 = combine<op>(!r, q); }",
-        cmp=COMPARISONS, op=LOGIC, type=SCALARS + ("f16", "bf16")),
+        cmp=COMPARISONS, op=LOGIC, type=WITH_HALVES),
     Row("setp.cmp{.ftz}.type", "d|d2, a, b",
         "{ const auto r = compare_both<cmp, ftz>(a, b); d = r.e[0]; d2 = r.e[1]; }",
         cmp=COMPARISONS, type=("f16x2", "bf16x2")),

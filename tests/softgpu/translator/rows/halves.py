@@ -11,7 +11,8 @@ ROWS = [
         row
         for op, name in (("add", "add"), ("sub", "subtract"), ("mul", "multiply"))
         for row in (
-            Row(f"{op}{{.rn}}{{.ftz}}{{.sat}}.type", "d, a, b", f"{name}<ftz, sat>(a, b)", type=F16),
+            Row(f"{op}{{.rn}}{{.ftz}}{{.sat}}.type", "d, a, b", f"{name}<ftz, sat>(a, b)",
+                type=F16),
             Row(f"{op}{{.rn}}.type", "d, a, b", f"{name}<false, false>(a, b)", type=BF16),
         )
     ),

@@ -1,6 +1,7 @@
 """Loads, stores, atomics and hints (engine/memory.h, engine/translated.h)."""
 
-from ..table import SPACES, Row
+from ..table import Row
+from ..vocabulary import SPACES
 from .types import MEMORY
 
 LOAD = "{.sem}{.scope}{.space}{.cop}{.nc}{.eviction}{.eviction2}{.cache_hint}{.prefetch_size}"

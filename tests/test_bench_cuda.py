@@ -1,0 +1,160 @@
+"""What the benchmarks do on a CUDA device, as far as it can be seen without one; and with one."""
+
+import json
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))  # the benchmarks are not installed
+
+from bench import __main__ as command  # noqa: E402
+from bench import devices, graphs, measure, report, timing  # noqa: E402
+from bench.problem import Row, Side, Traffic  # noqa: E402
+
+HAS_CUDA = torch.cuda.is_available() and command.no_cuda() is None
+
+
+class Event:
+    """A CUDA event of a device whose work is done 2 ms after it is queued."""
+
+    def __init__(self, enable_timing):
+        assert enable_timing
+
+    def record(self):
+        self.seconds = time.perf_counter()
+
+    def synchronize(self):
+        self.seconds += 2e-3
+
+    def elapsed_time(self, other):
+        return (other.seconds - self.seconds) * 1e3
+
+
+def test_the_cuda_clock_tells_device_time_from_host_time(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "Event", Event)
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda: None)
+    seconds, host = timing.CudaClock().sample(lambda: None, calls=2)
+    assert 0 <= host < seconds
+    assert seconds >= 1e-3
+
+
+def cuda_rows():
+    for bench, rows in command.BENCHES.items():
+        found = [row.name for row in rows(tiny=True, compiled=False, device="cuda")]
+        assert len(set(found)) == len(found), f"two rows of {bench} have the same name"
+        yield from ((bench, name) for name in found if "10^9" not in name)
+
+
+@pytest.mark.parametrize(("bench", "name"), list(cuda_rows()))
+def test_every_row_for_cuda_compares_equal_results(bench, name, monkeypatch):
+    """On the CPU, with a capture that records nothing: a replay runs the step."""
+    if "GPT-2" in name and "optimizer" not in name:
+        pytest.skip("as for Llama, but for the shapes, which are not used here")
+
+    def capture(side):
+        for _ in range(graphs.WARMUP_STEPS):
+            side.step()
+
+        class Graph:
+            replay = staticmethod(side.step)
+
+        return Graph()
+
+    monkeypatch.setattr(graphs, "on_cuda", lambda tensors: True)
+    monkeypatch.setattr(graphs, "capture", capture)
+    rows = command.BENCHES[bench](tiny=True, compiled=False, device="cuda")
+    (row,) = [row for row in rows if row.name == name]
+    errors, refused = measure.check_row(row)
+    assert refused == {}
+    assert errors
+    assert all(error <= 1 for error in errors.values())
+    graphed = {rival for rival in errors if rival.endswith("CUDA graph")}
+    whole_step = bench == "amp" and "not clipped" not in name
+    assert len(graphed) == (2 if whole_step or name.startswith("optimizer") else 0)
+
+
+def test_a_capture_that_fails_is_a_line_of_the_report(monkeypatch):
+    def capture(side):
+        raise RuntimeError("operation not permitted when stream is capturing\nand more")
+
+    monkeypatch.setattr(graphs, "capture", capture)
+    monkeypatch.setattr(torch.cuda, "set_stream", lambda stream: None)
+    monkeypatch.setattr(torch.cuda, "default_stream", lambda: None)
+    line = graphs.graphed(Side("x", lambda: None, dict), [])
+    assert line == (
+        "x, CUDA graph: cannot be captured "
+        "(RuntimeError: operation not permitted when stream is capturing)"
+    )
+
+
+def row_that_needs(limit):
+    """A row whose sides fit in memory with at most `limit` tensors."""
+
+    def sides(shapes):
+        if len(shapes) > limit:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return [Side(name, lambda: None, lambda: {"x": [torch.zeros(1)]}) for name in "ab"]
+
+    bounds = {"x": measure.Bound(0.0)}
+    return Row("row", [(8,)] * 9, Traffic(), sides, bounds)
+
+
+def test_a_row_that_memory_does_not_hold_is_halved_and_says_so(monkeypatch, capsys):
+    monkeypatch.setattr(measure, "few_odd", lambda: [])
+    limits = timing.Limits({}, {}, {})
+    found = measure.run_row(row_that_needs(4), limits, rounds=2)
+    assert (found.tensors, found.tensors_wanted, found.elements) == (4, 9, 32)
+    report.print_row(command.Console(width=command.WIDTH), found)
+    assert "memory holds no more of the 9" in capsys.readouterr().out
+    with pytest.raises(torch.OutOfMemoryError):
+        measure.run_row(row_that_needs(0), limits, rounds=2)
+
+
+def test_one_failing_row_does_not_stop_the_others_on_cuda(monkeypatch):
+    def broken(*args):
+        raise RuntimeError("CUDA error: an illegal memory access was encountered")
+
+    monkeypatch.setattr(command, "run_row", broken)
+    monkeypatch.setattr(command, "release", lambda device: None)
+    args = command.make_parser().parse_args(["adam", "--device", "cuda"])
+    console = command.Console(stderr=True)
+    reports, failures = [], {}
+    command.run_and_print(row_that_needs(9), None, args, reports, failures, console, console)
+    assert reports == []
+    assert "illegal memory access" in failures["row"]
+
+
+SMI = """#!/bin/sh
+echo "580.159.04, 700.00, [N/A], 2619"
+"""
+
+
+def test_nvidia_smi_is_read_and_its_absence_is_null(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert devices.query(devices.FACTS) == dict.fromkeys(devices.FACTS)
+    (tmp_path / "nvidia-smi").write_text(SMI)
+    (tmp_path / "nvidia-smi").chmod(0o755)
+    assert devices.query(devices.FACTS) == {
+        "driver": "580.159.04", "power_limit_w": 700.0, "largest_sm_mhz": None,
+        "largest_memory_mhz": 2619.0,
+    }  # fmt: skip
+    assert devices.query(devices.CLOCKS)["sm_mhz"] == "580.159.04"
+    assert devices.query({"one": "field"}) == {"one": None}
+
+
+@pytest.mark.skipif(not HAS_CUDA, reason="needs a CUDA device")
+@pytest.mark.parametrize("bench", command.BENCHES)
+def test_every_row_is_measured_on_cuda(bench, tmp_path):
+    path = tmp_path / "out.json"
+    words = [bench, "--device", "cuda", "--tiny", "--rounds", "2", "--json", str(path)]
+    assert command.main(words) == 0
+    (found,) = json.loads(path.read_text())
+    assert found["failures"] == {}
+    assert found["machine"]["gpu"]["name"]
+    for row in found["rows"]:
+        assert all(line["host_seconds"]["median"] > 0 for line in row["lines"])
+        assert [reason for reason in row["absent"] if "CUDA graph" in reason] == []
