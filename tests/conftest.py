@@ -1,6 +1,8 @@
 """The devices that kernel tests run over: one CPU instruction set after another, the software GPU,
 and a CUDA device where there is one."""
 
+from contextlib import contextmanager
+
 import pytest
 import torch
 
@@ -14,24 +16,38 @@ DEVICES += ["softgpu"] if find_nvcc() else []
 DEVICES += ["cuda"] if halfword._cuda.is_loaded() and torch.cuda.is_available() else []
 
 
-@pytest.fixture(params=DEVICES)
-def device(request):
+@contextmanager
+def _using(name):
     """A torch device. For `cpu-<isa>`, with the kernels of that instruction set in use; for
     `softgpu` it is the CPU too, and the CUDA kernels run there."""
-    if request.param == "cuda":
+    kind, _, isa = name.partition("-")
+    if kind == "cuda":
         with torch.device("cuda"):  # where a test's tensors are made
             yield torch.device("cuda")
-    elif request.param == "softgpu":
+    elif kind == "softgpu":
         from .softgpu.redirect import redirected
 
         with redirected():
             yield torch.device("cpu")
     else:
-        isa = request.param.partition("-")[2]
         before = _core.isa()
-        _core.set_isa(isa)
+        _core.set_isa(isa or before)
         yield torch.device("cpu")
         _core.set_isa(before)
+
+
+@pytest.fixture(params=DEVICES)
+def device(request):
+    """Where kernels run, one instruction set after another."""
+    with _using(request.param) as place:
+        yield place
+
+
+@pytest.fixture(params=sorted({name.partition("-")[0] for name in DEVICES}))
+def kind_of_device(request):
+    """The same, with the CPU once: for what does not depend on its instruction set."""
+    with _using(request.param) as place:
+        yield place
 
 
 @pytest.fixture

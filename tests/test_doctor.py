@@ -184,3 +184,8 @@ def test_nothing_but_the_report_is_printed():
     done = run("doctor")
     assert done.stderr == ""
     assert done.stdout.startswith("halfword ")
+
+
+@pytest.mark.parametrize("name", sorted(doctor.CHECKS))
+def test_every_check_passes_on_every_kind_of_device(kind_of_device, name):
+    assert doctor.first_fault(getattr(ops, name), doctor.CHECKS[name]) is None

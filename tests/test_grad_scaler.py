@@ -90,6 +90,9 @@ def test_explicit_unscale_steps_as_without(make):
         torch.testing.assert_close(p, q, rtol=0, atol=2e-6)  # p - lr * g, and g as above
 
 
+pytestmark = pytest.mark.usefixtures("kind_of_device")
+
+
 @pytest.mark.parametrize("make", SUPPORTING, ids=lambda make: make.__name__)
 def test_supporting_optimizer_is_lent_the_protocol_and_keeps_none_of_it(make):
     run = Problem(make, GradScaler("cpu", 1024.0))

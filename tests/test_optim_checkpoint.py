@@ -21,6 +21,8 @@ from .training import (
     weights,
 )
 
+pytestmark = pytest.mark.usefixtures("kind_of_device")
+
 CLASSES = [(AdamW, torch.optim.AdamW), (Adam, torch.optim.Adam)]
 
 

@@ -169,9 +169,10 @@ def redact(value: Any) -> Any:
 
 
 def examine_kernels(report: Report) -> None:
-    """Run every op on every instruction set against a short formula."""
+    """Run every op on every instruction set, and CUDA device, against a short formula."""
     if report["build"] is None:
         return
+    torch = importlib.import_module("torch")
     core = importlib.import_module("halfword._core")
     package = importlib.import_module("halfword.ops")
     used, report["kernels"] = core.isa(), {}
@@ -187,8 +188,20 @@ def examine_kernels(report: Report) -> None:
             core.set_isa(used)
         good = [isa for isa, result in results.items() if result == "ok"]
         fix = f"export HALFWORD_ISA={good[-1]}, and {REPORT_BUG}" if good else REPORT_BUG
-        for isa in sorted(results.keys() - set(good)):
+        for device in cuda_devices(torch) if name in CHECKS else ():
+            with torch.device(device):  # where a check makes its tensors
+                results[device] = first_fault(getattr(package, name), CHECKS[name]) or "ok"
+            if results[device] != "ok":
+                problem(report, f"{name} on {device}: {results[device]}", REPORT_BUG)
+        for isa in sorted(results.keys() & set(report["isa"]["supported"]) - set(good)):
             problem(report, f"{name} on {isa}: {results[isa]}", fix)
+
+
+def cuda_devices(torch: Any) -> list[str]:
+    """The devices that torch sees and the kernels are loaded for."""
+    if not importlib.import_module("halfword._cuda").is_loaded():
+        return []
+    return [f"cuda:{index}" for index in range(torch.cuda.device_count())]
 
 
 Fault = str | None
@@ -213,7 +226,8 @@ def normal(dtype: Any, seed: int) -> list[Any]:
     import torch
 
     generator = torch.Generator().manual_seed(seed)
-    return [torch.randn(shape, generator=generator).to(dtype) for shape in ODD]
+    drawn = (torch.randn(shape, generator=generator, device="cpu") for shape in ODD)
+    return [x.to(torch.get_default_device(), dtype) for x in drawn]
 
 
 def check_unscale(op: Callable[..., None]) -> Iterator[Fault]:
