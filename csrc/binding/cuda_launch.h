@@ -15,23 +15,35 @@ void run_on_cuda(const AdamStepParams& params, int32_t device);
 void run_on_cuda(const UnscaleCheckParams& params, int32_t device);
 void run_on_cuda(const UpdateScaleParams& params, int32_t device);
 
-// The stream that work on a device is submitted to, and memory that is used in its order: torch's
-// (device_cuda.cpp), or what tests/softgpu puts in its place.
+// What the launches take from torch (device_cuda.cpp), or from what tests/softgpu puts in its
+// place: the stream that work on a device is submitted to,
 CudaStream current_stream(int32_t device);
 
+// scratch memory that is used in its order,
 class DeviceMemory {
  public:
-  DeviceMemory() = default;
   DeviceMemory(size_t bytes, int32_t device);
-  DeviceMemory(DeviceMemory&& other) noexcept { *this = static_cast<DeviceMemory&&>(other); }
-  DeviceMemory& operator=(DeviceMemory&& other) noexcept;
   ~DeviceMemory();
+  DeviceMemory(const DeviceMemory&) = delete;
+  DeviceMemory& operator=(const DeviceMemory&) = delete;
 
   void* data() const { return data_; }
 
  private:
   void* owner_ = nullptr;
   void* data_ = nullptr;
+};
+
+// and a device made the current one for as long as this lives.
+class DeviceGuard {
+ public:
+  explicit DeviceGuard(int32_t device);
+  ~DeviceGuard();
+  DeviceGuard(const DeviceGuard&) = delete;
+  DeviceGuard& operator=(const DeviceGuard&) = delete;
+
+ private:
+  void* guard_ = nullptr;
 };
 
 }  // namespace halfword::binding

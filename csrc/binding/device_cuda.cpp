@@ -1,5 +1,6 @@
 // The ops of CUDA devices: torch's current stream, memory of torch's caching allocator.
 #include <stdexcept>
+#include <string>
 
 #include "binding/cuda_launch.h"
 #include "binding/torch_abi.h"
@@ -44,14 +45,20 @@ DeviceMemory::DeviceMemory(size_t bytes, int32_t device) {
   torch_get_mutable_data_ptr(tensor, &data_);
 }
 
-DeviceMemory& DeviceMemory::operator=(DeviceMemory&& other) noexcept {
-  std::swap(owner_, other.owner_);
-  std::swap(data_, other.data_);
-  return *this;
-}
-
 DeviceMemory::~DeviceMemory() {
   if (owner_ != nullptr) aoti_torch_delete_tensor_object(static_cast<AtenTensorHandle>(owner_));
 }
+
+// torch's: going back to a device that nobody has used yet would make a context there.
+DeviceGuard::DeviceGuard(int32_t device) {
+  CUDAGuardHandle guard = nullptr;
+  if (aoti_torch_create_cuda_guard == nullptr ||
+      aoti_torch_create_cuda_guard(device, &guard) != 0) {
+    throw std::runtime_error("halfword: torch could not choose cuda:" + std::to_string(device));
+  }
+  guard_ = guard;
+}
+
+DeviceGuard::~DeviceGuard() { aoti_torch_delete_cuda_guard(static_cast<CUDAGuardHandle>(guard_)); }
 
 }  // namespace halfword::binding

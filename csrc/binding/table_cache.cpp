@@ -14,18 +14,17 @@ size_t equal_words(const Words& a, const Words& b) {
 
 }  // namespace
 
-CudaStatus TableCache::find(const Words& words, int32_t device, CudaStream stream,
-                            uint64_t** result) {
-  Table* table = most_alike(words, device, stream);
+CudaStatus TableCache::find(const Words& words, CudaStream stream, uint64_t** result) {
+  Table* table = most_alike(words, stream);
   // Another list of the same size differs early; this one, at the end, in its gradients.
   size_t first = table ? equal_words(table->words, words) : 0;
   if (table == nullptr || 2 * first < words.size()) {
     first = 0;
-    table = &place_for_new();
-    *table = Table{device, stream, words, DeviceMemory(words.size() * sizeof(uint64_t), device), 0};
+    if (const CudaStatus status = make(words.size(), stream, &table)) return status;
+    table->words = words;
   }
   table->last_use = ++uses_;
-  *result = static_cast<uint64_t*>(table->memory.data());
+  *result = static_cast<uint64_t*>(table->memory);
   if (first == words.size()) return 0;
 
   size_t last = words.size();  // one past the last that differs
@@ -39,13 +38,11 @@ CudaStatus TableCache::find(const Words& words, int32_t device, CudaStream strea
   return status;
 }
 
-TableCache::Table* TableCache::most_alike(const Words& words, int32_t device, CudaStream stream) {
+TableCache::Table* TableCache::most_alike(const Words& words, CudaStream stream) {
   Table* best = nullptr;
   size_t best_words = 0;
   for (Table& table : tables_) {
-    if (table.device != device || table.stream != stream || table.words.size() != words.size()) {
-      continue;
-    }
+    if (table.stream != stream || table.words.size() != words.size()) continue;
     const size_t same = equal_words(table.words, words);
     if (same > best_words) {
       best = &table;
@@ -55,10 +52,17 @@ TableCache::Table* TableCache::most_alike(const Words& words, int32_t device, Cu
   return best;
 }
 
-TableCache::Table& TableCache::place_for_new() {
-  if (tables_.size() < kTables) return tables_.emplace_back();
-  return *std::min_element(tables_.begin(), tables_.end(),
-                           [](const Table& a, const Table& b) { return a.last_use < b.last_use; });
+// A table of so many words, in place of the one that was not used for the longest time.
+CudaStatus TableCache::make(size_t words, CudaStream stream, Table** result) {
+  if (tables_.size() < kTables) tables_.emplace_back();
+  Table& table =
+      *std::min_element(tables_.begin(), tables_.end(),
+                        [](const Table& a, const Table& b) { return a.last_use < b.last_use; });
+  if (table.memory != nullptr) release_cuda(table.memory, table.stream);
+  table = Table{};
+  table.stream = stream;
+  *result = &table;
+  return allocate_cuda(words * sizeof(uint64_t), stream, &table.memory);
 }
 
 }  // namespace halfword::binding

@@ -1,11 +1,11 @@
-// Tensor tables that are on a device already. An optimizer and a scaler come with the same lists at
-// every step, so that nothing is uploaded, or only the column of gradients.
+// Tensor tables that are on one device already. An optimizer and a scaler come with the same lists
+// at every step, so that nothing is uploaded, or only the column of gradients.
 #pragma once
 
 #include <cstdint>
 #include <vector>
 
-#include "binding/cuda_launch.h"
+#include "core/cuda.h"
 
 namespace halfword::binding {
 
@@ -14,22 +14,20 @@ namespace halfword::binding {
 class TableCache {
  public:
   // Words of the device that hold `words` for what is launched next on the stream.
-  CudaStatus find(const std::vector<uint64_t>& words, int32_t device, CudaStream stream,
-                  uint64_t** result);
+  CudaStatus find(const std::vector<uint64_t>& words, CudaStream stream, uint64_t** result);
 
  private:
   struct Table {
-    int32_t device;
-    CudaStream stream;
+    CudaStream stream = nullptr;
     std::vector<uint64_t> words;  // as the device has them
-    DeviceMemory memory;
-    uint64_t last_use;
+    void* memory = nullptr;
+    uint64_t last_use = 0;
   };
 
-  Table* most_alike(const std::vector<uint64_t>& words, int32_t device, CudaStream stream);
-  Table& place_for_new();
+  Table* most_alike(const std::vector<uint64_t>& words, CudaStream stream);
+  CudaStatus make(size_t words, CudaStream stream, Table** result);
 
-  static constexpr size_t kTables = 16;
+  static constexpr size_t kTables = 64;  // optimizers with many groups come with as many lists
 
   std::vector<Table> tables_;
   uint64_t uses_ = 0;

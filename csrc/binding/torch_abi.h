@@ -63,9 +63,15 @@ AOTITorchError torch_list_size(StableListHandle list, size_t* result);
 AOTITorchError torch_list_get_item(StableListHandle list, size_t index, StableIValue* result);
 AOTITorchError torch_delete_list(StableListHandle list);
 
-// A cudaStream_t. Weak: null in a torch that is built for the CPU only.
+// CUDA: a cudaStream_t, and the current device. Weak: null in a torch that is built for the CPU
+// only.
+struct CUDAGuardOpaque;
+using CUDAGuardHandle = CUDAGuardOpaque*;
 AOTITorchError aoti_torch_get_current_cuda_stream(int32_t device_index, void** result)
     __attribute__((weak));
+AOTITorchError aoti_torch_create_cuda_guard(int32_t device_index, CUDAGuardHandle* result)
+    __attribute__((weak));
+AOTITorchError aoti_torch_delete_cuda_guard(CUDAGuardHandle guard) __attribute__((weak));
 
 // Threads: obeys torch.set_num_threads.
 AOTITorchError torch_parallel_for(int64_t begin, int64_t end, int64_t grain,

@@ -30,19 +30,12 @@ bool stream_is_capturing_cuda(CudaStream stream);
 // Why the current device cannot run our kernels and what to do, or null if it can.
 const char* device_problem_cuda();
 
-// A status in words.
+// A status in words; forgets it, so that the next call does not report it again.
 const char* status_text_cuda(CudaStatus status);
 
-// Makes a device the current one for as long as this lives.
-class CudaDeviceGuard {
- public:
-  explicit CudaDeviceGuard(int32_t device);
-  ~CudaDeviceGuard();
-  CudaDeviceGuard(const CudaDeviceGuard&) = delete;
-  CudaDeviceGuard& operator=(const CudaDeviceGuard&) = delete;
-
- private:
-  int32_t previous_ = -1;
-};
+// Memory of the current device, used in the order of the stream, for tables that are kept. Not
+// torch's: a pool of torch's may be taken back as a whole, as the one of a graph's warm-up is.
+CudaStatus allocate_cuda(size_t bytes, CudaStream stream, void** memory);
+void release_cuda(void* memory, CudaStream stream);
 
 }  // namespace halfword

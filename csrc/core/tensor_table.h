@@ -2,11 +2,13 @@
 // change. A kernel is launched on a grid of fixed size over the tiles of a group, so that a list of
 // any length and any mix of sizes takes one launch a group.
 //
-//   words[0]       a counter that kernels may use, and leave 0
-//   layouts        of tensors that are not dense: dimensions, sizes, then the strides of each
-//   tensor rows           one struct an item of the list, as the op defines it tile ends      one
-//   word an item: tiles of its group up to and including it gradients      one pointer a row, by
-//   itself because from step to step nothing else changes
+// clang-format off
+//   words[0]    a counter that kernels may use, and leave 0
+//   layouts     of tensors that are not dense: dimensions, sizes, then the strides of each tensor
+//   rows        one struct an item of the list, as the op defines it
+//   tile ends   one word an item: tiles of its group up to and including it
+//   gradients   one pointer a row, by itself because from step to step nothing else changes
+// clang-format on
 #pragma once
 
 #include <cstdint>
@@ -32,6 +34,13 @@ struct TensorTable {
   int64_t rows = 0;   // word of the first row
   int64_t grads = 0;  // word of the first gradient
 
+  // As new, but for the memory that it has: a table is made at every call, and to get its pages
+  // from the system again would take longer than to fill them.
+  void clear() {
+    words.assign(1, 0);
+    groups.clear();
+  }
+
   // Appends structs of whole words; returns the word where they begin.
   template <class T>
   int64_t append(const T* items, size_t count) {
@@ -55,11 +64,9 @@ struct TensorTable {
 
   // Appends a group of the rows [first, first + tiles.size()) with so many tiles each.
   void append_group(int32_t kernel, int64_t first, const std::vector<int64_t>& tiles) {
-    Group group{kernel, first, static_cast<int64_t>(tiles.size()), 0, 0};
-    std::vector<int64_t> ends;
-    ends.reserve(tiles.size());
-    for (const int64_t n : tiles) ends.push_back(group.tiles += n);
-    group.ends = append(ends.data(), ends.size());
+    Group group{kernel, first, static_cast<int64_t>(tiles.size()), 0,
+                static_cast<int64_t>(words.size())};
+    for (const int64_t n : tiles) words.push_back(static_cast<uint64_t>(group.tiles += n));
     if (group.tiles > 0) groups.push_back(group);
   }
 };

@@ -79,23 +79,23 @@ __global__ void __launch_bounds__(kThreads) accumulate_grads_kernel(const Kernel
 
 }  // namespace
 
-TensorTable accumulate_grads_table(const AccumulateGradsParams& params) {
-  TensorTable table;
+void accumulate_grads_table(const AccumulateGradsParams& params, TensorTable* table) {
   std::vector<Row> rows;
-  std::vector<const void*> grads;
   std::vector<int64_t> tiles;
+  rows.reserve(params.count);
+  tiles.reserve(params.count);
   for (int64_t i = 0; i < params.count; ++i) {
     const AccumulateGradsTensors& t = params.tensors[i];
     const Stream streams[] = {{t.main, 4}, {t.grad, element_size(t.dtype)}};
     const int64_t shift = alignment_shift(streams, kPack);
-    rows.push_back({t.main, t.numel, table.append(t.layout), static_cast<int64_t>(t.dtype), shift});
-    grads.push_back(t.grad);
+    rows.push_back(
+        {t.main, t.numel, table->append(t.layout), static_cast<int64_t>(t.dtype), shift});
     tiles.push_back(tiles_of(t.numel, shift, kTile));
   }
-  table.rows = table.append(rows.data(), rows.size());
-  table.append_group(0, 0, tiles);
-  table.grads = table.append(grads.data(), grads.size());
-  return table;
+  table->rows = table->append(rows.data(), rows.size());
+  table->append_group(0, 0, tiles);
+  table->grads = static_cast<int64_t>(table->words.size());
+  for (int64_t i = 0; i < params.count; ++i) table->append(&params.tensors[i].grad, 1);
 }
 
 CudaStatus accumulate_grads_cuda(const AccumulateGradsParams& params, const TensorTable& table,

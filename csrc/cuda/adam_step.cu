@@ -46,23 +46,34 @@ std::vector<int64_t> order_of(const std::vector<int32_t>& kernels) {
   return order;
 }
 
-int64_t shift_of(const AdamTensors& t, bool stochastic_params) {
+struct AdamAlignment {
+  int64_t shift;
+  bool grad_aligned;
+};
+
+// A gradient often lies elsewhere than the rest, in a bucket of many: if it alone is not aligned,
+// it is read element by element and nothing else changes.
+AdamAlignment alignment_of(const AdamTensors& t, bool stochastic_params) {
+  const size_t grad = element_size(t.grad_dtype);
   const size_t moment = element_size(t.moment_dtype);
-  const Stream streams[] = {{t.param, element_size(t.param_dtype)},
-                            {t.grad, element_size(t.grad_dtype)},
-                            {t.exp_avg, moment},
-                            {t.exp_avg_sq, moment},
-                            {t.max_exp_avg_sq, moment},
-                            {t.master, t.kind == Master::kRemainder ? size_t{2} : size_t{4}},
-                            {t.mask, 1}};
   const size_t weight = t.kind == Master::kFloat32 ? 4 : element_size(t.param_dtype);
-  const size_t widest = std::max({weight, element_size(t.grad_dtype), moment});
+  const size_t pack = adam_pack(std::max({weight, grad, moment}));
+  Stream streams[] = {{t.grad, grad},
+                      {t.param, element_size(t.param_dtype)},
+                      {t.exp_avg, moment},
+                      {t.exp_avg_sq, moment},
+                      {t.max_exp_avg_sq, moment},
+                      {t.master, t.kind == Master::kRemainder ? size_t{2} : size_t{4}},
+                      {t.mask, 1}};
   // Random bits come for whole packs.
-  const bool random = stochastic_params || t.moment_dtype == Dtype::kBFloat16;
-  return alignment_shift(streams, adam_pack(widest), /*shiftable=*/!random);
+  const bool shiftable = !stochastic_params && t.moment_dtype != Dtype::kBFloat16;
+  const int64_t shift = alignment_shift(streams, pack, shiftable);
+  if (shift != kUnaligned) return {shift, true};
+  streams[0].memory = nullptr;
+  return {alignment_shift(streams, pack, shiftable), false};
 }
 
-AdamRow row_of(const AdamTensors& t, int64_t shift, int64_t layout) {
+AdamRow row_of(const AdamTensors& t, const AdamAlignment& alignment, int64_t layout) {
   const auto small = [](auto e) { return static_cast<int16_t>(e); };
   return {t.param,
           t.exp_avg,
@@ -74,7 +85,8 @@ AdamRow row_of(const AdamTensors& t, int64_t shift, int64_t layout) {
           t.numel,
           layout,
           t.stream,
-          static_cast<int32_t>(shift),
+          small(alignment.shift),
+          small(alignment.grad_aligned),
           small(t.param_dtype),
           small(t.grad_dtype),
           small(t.moment_dtype),
@@ -104,10 +116,19 @@ __global__ void __launch_bounds__(kPrepareThreads) adam_step_prepare_kernel(cons
   if (p.lr_double) hyper.lr = *p.lr_double;
   const float inv_scale = p.inv_scale ? *p.inv_scale : 1.0f;
   const float clip = p.clip ? *p.clip : 1.0f;
-  for (int64_t i = threadIdx.x; i < p.count; i += kPrepareThreads) {
-    const uint32_t step = static_cast<uint32_t>(*p.rows[i].step) + 1;
-    p.row_steps[i] = {
+  const auto row_step = [&](uint32_t step) {
+    return AdamRowStep{
         adam_coefficients(hyper, step, inv_scale, clip, [](double x) { return ::sqrt(x); }), step};
+  };
+  const auto step_of = [&](int64_t i) { return static_cast<uint32_t>(*p.rows[i].step) + 1; };
+
+  // Nearly always all counters are equal, and arithmetic in double is slow on small devices.
+  __shared__ AdamRowStep first;
+  if (threadIdx.x == 0) first = row_step(step_of(0));
+  __syncthreads();
+  for (int64_t i = threadIdx.x; i < p.count; i += kPrepareThreads) {
+    const uint32_t step = step_of(i);
+    p.row_steps[i] = step == first.step ? first : row_step(step);
   }
   __syncthreads();
   for (int64_t i = threadIdx.x; i < p.count; i += kPrepareThreads) {
@@ -117,40 +138,37 @@ __global__ void __launch_bounds__(kPrepareThreads) adam_step_prepare_kernel(cons
 
 }  // namespace
 
-TensorTable adam_step_table(const AdamStepParams& params) {
-  TensorTable table;
-  std::vector<int64_t> shifts;
+void adam_step_table(const AdamStepParams& params, TensorTable* table) {
+  std::vector<AdamAlignment> alignments;
+  std::vector<int64_t> layouts, tiles;
   std::vector<int32_t> kernels;
-  shifts.reserve(params.count);
+  alignments.reserve(params.count);
+  layouts.reserve(params.count);
   kernels.reserve(params.count);
   for (int64_t i = 0; i < params.count; ++i) {
-    shifts.push_back(shift_of(params.tensors[i], params.stochastic_params));
-    kernels.push_back(kernel_of(params.tensors[i], shifts.back()));
+    const AdamTensors& t = params.tensors[i];
+    alignments.push_back(alignment_of(t, params.stochastic_params));
+    layouts.push_back(table->append(t.layout));
+    kernels.push_back(kernel_of(t, alignments.back().shift));
   }
   const std::vector<int64_t> order = order_of(kernels);
 
-  std::vector<AdamRow> rows;
-  std::vector<const void*> grads;
-  rows.reserve(params.count);
-  grads.reserve(params.count);
+  table->rows = static_cast<int64_t>(table->words.size());
   for (const int64_t i : order) {
-    const AdamTensors& t = params.tensors[i];
-    rows.push_back(row_of(t, shifts[i], table.append(t.layout)));
-    grads.push_back(t.grad);
+    const AdamRow row = row_of(params.tensors[i], alignments[i], layouts[i]);
+    table->append(&row, 1);
   }
-  table.rows = table.append(rows.data(), rows.size());
-
-  std::vector<int64_t> tiles;
-  for (size_t first = 0, i = 0; first < rows.size(); first = i) {
+  for (size_t first = 0, i = 0; first < order.size(); first = i) {
     const int32_t kernel = kernels[order[first]];
     tiles.clear();
-    for (; i < rows.size() && kernels[order[i]] == kernel; ++i) {
-      tiles.push_back(tiles_of(rows[i].numel, rows[i].shift, kAdamTile));
+    for (; i < order.size() && kernels[order[i]] == kernel; ++i) {
+      const int64_t shift = alignments[order[i]].shift;
+      tiles.push_back(tiles_of(params.tensors[order[i]].numel, shift, kAdamTile));
     }
-    table.append_group(kernel, static_cast<int64_t>(first), tiles);
+    table->append_group(kernel, static_cast<int64_t>(first), tiles);
   }
-  table.grads = table.append(grads.data(), grads.size());
-  return table;
+  table->grads = static_cast<int64_t>(table->words.size());
+  for (const int64_t i : order) table->append(&params.tensors[i].grad, 1);
 }
 
 size_t adam_step_scratch_bytes(const AdamStepParams& params) {

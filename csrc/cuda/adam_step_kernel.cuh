@@ -31,13 +31,14 @@ struct AdamRow {
   int64_t numel;
   int64_t layout;  // word of the table; 0: dense
   uint32_t stream;
-  int32_t shift;  // alignment_shift
+  int16_t shift;         // alignment_shift
+  int16_t grad_aligned;  // as the rest is
   int16_t param_dtype;
   int16_t grad_dtype;
   int16_t moment_dtype;
   int16_t kind;
 };
-static_assert(sizeof(AdamRow) == 9 * 8 + 2 * 4 + 4 * 2);  // no padding: rows are compared as words
+static_assert(sizeof(AdamRow) == 9 * 8 + 4 + 6 * 2);  // no padding: rows are compared as words
 
 // What the step counter of a row makes of the hyper-parameters.
 struct AdamRowStep {
@@ -158,11 +159,24 @@ __device__ __forceinline__ void store_moment(void* to, const AdamPlace& at, cons
   }
 }
 
+template <class Grad, int kCount>
+__device__ __forceinline__ Floats<kCount> load_grads(const void* grads, const AdamPlace& at) {
+  if constexpr (kCount == 1) {
+    return load_floats<Grad, kCount>(grads, at.i);
+  } else {
+    if (at.row.grad_aligned) return load_floats<Grad, kCount>(grads, at.i);
+    Floats<kCount> g;
+#pragma unroll
+    for (int e = 0; e < kCount; ++e) g.v[e] = load_floats<Grad, 1>(grads, at.i + e).v[0];
+    return g;
+  }
+}
+
 template <class Weight, class Grad, class Moment, int kCount>
 __device__ __forceinline__ void adam_elements(const AdamPlace& at, const void* grads) {
   const AdamRow& row = at.row;
   const AdamCoefficients& c = at.row_step.coefficients;
-  const auto g = load_floats<Grad, kCount>(grads, at.i);
+  const auto g = load_grads<Grad, kCount>(grads, at);
   auto p = Weight::template load<kCount>(at);
   auto m = load_floats<Moment, kCount>(row.exp_avg, at.i);
   auto v = load_floats<Moment, kCount>(row.exp_avg_sq, at.i);

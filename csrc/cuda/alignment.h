@@ -25,7 +25,8 @@ int64_t alignment_shift(const Stream (&streams)[kStreams], size_t pack, bool shi
       const size_t bytes = pack * stream.element_size;
       const auto first_whole =
           reinterpret_cast<uintptr_t>(stream.memory) + (pack - shift) * stream.element_size;
-      aligned &= first_whole % (bytes < 16 ? bytes : 16) == 0;
+      const size_t access = bytes < 16 ? bytes : 16;  // a power of two
+      aligned &= (first_whole & (access - 1)) == 0;
     }
     if (aligned) return static_cast<int64_t>(shift);
   }

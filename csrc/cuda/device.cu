@@ -1,6 +1,7 @@
 // The device that is current, and whether it can run our kernels.
 #include <cuda_runtime.h>
 
+#include <algorithm>
 #include <cstdio>
 
 #include "core/cuda.h"
@@ -9,18 +10,24 @@ namespace halfword {
 
 bool stream_is_capturing_cuda(CudaStream stream) {
   cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
-  return cudaStreamIsCapturing(stream, &status) == cudaSuccess &&
-         status != cudaStreamCaptureStatusNone;
+  if (cudaStreamIsCapturing(stream, &status) == cudaSuccess) {
+    return status != cudaStreamCaptureStatusNone;
+  }
+  (void)cudaGetLastError();
+  return false;
 }
 
 const char* device_problem_cuda() {
   constexpr int kOldest = 8;  // compute capability 8.0
+  // A runtime works with any driver of its major version; 32 KiB of kernel arguments need
+  // CUDA 12.1.
+  constexpr int kOldestDriver = std::max(CUDART_VERSION / 1000 * 1000, 12010);
   static thread_local char text[256];
   int driver = 0;
   cudaDriverGetVersion(&driver);
   int device = 0;
   const cudaError_t status = cudaGetDevice(&device);
-  if (status == cudaErrorInsufficientDriver || driver < CUDART_VERSION / 1000 * 1000) {
+  if (status == cudaErrorInsufficientDriver || driver < kOldestDriver) {
     std::snprintf(
         text, sizeof text,
         "the driver knows CUDA %d.%d and halfword was built with %d.%d; update the driver",
@@ -42,17 +49,35 @@ const char* device_problem_cuda() {
 }
 
 const char* status_text_cuda(CudaStatus status) {
+  (void)cudaGetLastError();
   return cudaGetErrorString(static_cast<cudaError_t>(status));
 }
 
-CudaDeviceGuard::CudaDeviceGuard(int32_t device) {
-  int current = 0;
-  if (cudaGetDevice(&current) != cudaSuccess || current == device) return;
-  if (cudaSetDevice(device) == cudaSuccess) previous_ = current;
+namespace {
+
+// A capture by another thread forbids allocations, unless it is told that this one is not part of
+// it.
+class OutsideCapture {
+ public:
+  OutsideCapture() { cudaThreadExchangeStreamCaptureMode(&mode_); }
+  ~OutsideCapture() { cudaThreadExchangeStreamCaptureMode(&mode_); }
+  OutsideCapture(const OutsideCapture&) = delete;
+  OutsideCapture& operator=(const OutsideCapture&) = delete;
+
+ private:
+  cudaStreamCaptureMode mode_ = cudaStreamCaptureModeRelaxed;
+};
+
+}  // namespace
+
+CudaStatus allocate_cuda(size_t bytes, CudaStream stream, void** memory) {
+  const OutsideCapture outside;
+  return cudaMallocAsync(memory, bytes, stream);
 }
 
-CudaDeviceGuard::~CudaDeviceGuard() {
-  if (previous_ >= 0) cudaSetDevice(previous_);
+void release_cuda(void* memory, CudaStream stream) {
+  const OutsideCapture outside;
+  if (cudaFreeAsync(memory, stream) != cudaSuccess) (void)cudaGetLastError();
 }
 
 }  // namespace halfword

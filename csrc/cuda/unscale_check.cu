@@ -51,25 +51,35 @@ __device__ __forceinline__ void add_square(Seen& seen, int e, F32 u) {
   seen.lane[e] = fmaf(u.v, u.v, seen.lane[e]);
 }
 
-// Eight elements, of a tile's lanes 8 * thread and on.
+// The last elements of a tensor, fewer than eight.
 template <class Format>
-__device__ __forceinline__ void see_eight(const KernelParams& p, void* grads, int64_t begin,
-                                          F32 inv_scale, const Floats<kEight>& grad, Seen& seen) {
-  Floats<kEight> u;
+__device__ __forceinline__ void see_rest(const KernelParams& p, void* grads, int64_t begin,
+                                         int64_t numel, F32 inv_scale, Seen& seen) {
 #pragma unroll
   for (int e = 0; e < kEight; ++e) {
-    u.v[e] = unscale<Format>(grad.v[e], inv_scale, p.write);
-    add_square(seen, e, u.v[e]);
+    if (begin + e >= numel) return;
+    const F32 grad = load_floats<Format, 1>(grads, begin + e).v[0];
+    const F32 u = unscale<Format>(grad, inv_scale, p.write);
+    add_square(seen, e, u);
+    if (p.write) store_floats<Format, 1>(grads, begin + e, {u});
   }
-  if (p.write) store_floats<Format>(grads, begin, u);
 }
 
-// A whole tile that is aligned: all loads before the first use.
 template <class Format>
-__device__ __forceinline__ Seen see_whole(const KernelParams& p, void* grads, int64_t tile,
+__device__ __forceinline__ void see_eight(const KernelParams& p, Floats<kEight>& grad,
+                                          F32 inv_scale, Seen& seen) {
+#pragma unroll
+  for (int e = 0; e < kEight; ++e) {
+    grad.v[e] = unscale<Format>(grad.v[e], inv_scale, p.write);
+    add_square(seen, e, grad.v[e]);
+  }
+}
+
+// A whole tile of a dense tensor that is aligned: all loads before the first use.
+template <class Format>
+__device__ __forceinline__ Seen see_whole(const KernelParams& p, void* grads, int64_t begin,
                                           F32 inv_scale) {
   constexpr int kEights = kTile / kLanes;
-  const int64_t begin = tile * kTile + threadIdx.x * kEight;
   Floats<kEight> grad[kEights];
 #pragma unroll
   for (int i = 0; i < kEights; ++i) {
@@ -78,9 +88,48 @@ __device__ __forceinline__ Seen see_whole(const KernelParams& p, void* grads, in
   Seen seen{};
 #pragma unroll
   for (int i = 0; i < kEights; ++i) {
-    see_eight<Format>(p, grads, begin + i * kLanes, inv_scale, grad[i], seen);
+    see_eight<Format>(p, grad[i], inv_scale, seen);
+    if (p.write) store_floats<Format>(grads, begin + i * kLanes, grad[i]);
   }
   return seen;
+}
+
+// Any tile of a dense tensor, eight after eight.
+template <class Format>
+__device__ __forceinline__ Seen see_part(const KernelParams& p, const Row& row, void* grads,
+                                         int64_t begin, F32 inv_scale) {
+  const bool aligned = row.shift != kUnaligned;
+  Seen seen{};
+  int64_t first = begin;
+#pragma unroll 1
+  for (; first < begin + kTile && first + kEight <= row.numel; first += kLanes) {
+    Floats<kEight> grad;
+    if (aligned) {
+      grad = load_floats<Format, kEight>(grads, first);
+    } else {
+#pragma unroll
+      for (int e = 0; e < kEight; ++e) grad.v[e] = load_floats<Format, 1>(grads, first + e).v[0];
+    }
+    see_eight<Format>(p, grad, inv_scale, seen);
+    if (!p.write) continue;
+    if (aligned) {
+      store_floats<Format>(grads, first, grad);
+    } else {
+#pragma unroll
+      for (int e = 0; e < kEight; ++e) store_floats<Format, 1>(grads, first + e, {grad.v[e]});
+    }
+  }
+  if (first < begin + kTile) see_rest<Format>(p, grads, first, row.numel, inv_scale, seen);
+  return seen;
+}
+
+template <class Format>
+__device__ __forceinline__ Seen see_dense(const KernelParams& p, const Row& row, void* grads,
+                                          int64_t tile, F32 inv_scale) {
+  const int64_t begin = tile * kTile + threadIdx.x * kEight;
+  const bool whole = row.shift != kUnaligned && (tile + 1) * kTile <= row.numel;
+  return whole ? see_whole<Format>(p, grads, begin, inv_scale)
+               : see_part<Format>(p, row, grads, begin, inv_scale);
 }
 
 __device__ __forceinline__ F32 unscale_any(F32 grad, F32 inv_scale, bool write, Dtype dtype) {
@@ -92,21 +141,24 @@ __device__ __forceinline__ F32 unscale_any(F32 grad, F32 inv_scale, bool write, 
   return grad;
 }
 
-// Any tile, element by element.
-__device__ __forceinline__ Seen see_scattered(const KernelParams& p, const Row& row, void* grads,
-                                              int64_t tile, F32 inv_scale) {
+// A tile of a tensor that is not dense.
+__device__ __forceinline__ Seen see_strided(const KernelParams& p, const Row& row, void* grads,
+                                            int64_t tile, F32 inv_scale) {
   const auto dtype = static_cast<Dtype>(row.dtype);
   Seen seen{};
 #pragma unroll 1
   for (int64_t i = 0; i < kTile; i += kLanes) {
-#pragma unroll
-    for (int e = 0; e < kEight; ++e) {
-      const int64_t position = tile * kTile + i + threadIdx.x * kEight + e;
+#pragma unroll 1
+    for (int lane = 0; lane < kEight; ++lane) {
+      const int64_t position = tile * kTile + i + threadIdx.x * kEight + lane;
       if (position >= row.numel) return seen;
       int64_t at[1];
       walk(p.group.words, row.layout, position, at);
       const F32 u = unscale_any(load_element(grads, at[0], dtype), inv_scale, p.write, dtype);
-      add_square(seen, e, u);
+#pragma unroll
+      for (int e = 0; e < kEight; ++e) {  // an index that is not known would put lanes in memory
+        if (e == lane) add_square(seen, e, u);
+      }
       if (p.write) store_element(grads, at[0], dtype, u);
     }
   }
@@ -115,13 +167,11 @@ __device__ __forceinline__ Seen see_scattered(const KernelParams& p, const Row& 
 
 __device__ __forceinline__ Seen see(const KernelParams& p, const Row& row, void* grads,
                                     int64_t tile, F32 inv_scale) {
-  if (row.layout != 0 || row.shift == kUnaligned || (tile + 1) * kTile > row.numel) {
-    return see_scattered(p, row, grads, tile, inv_scale);
-  }
+  if (row.layout != 0) return see_strided(p, row, grads, tile, inv_scale);
   switch (static_cast<Dtype>(row.dtype)) {
-    case Dtype::kFloat32: return see_whole<Float32>(p, grads, tile, inv_scale);
-    case Dtype::kBFloat16: return see_whole<BFloat16>(p, grads, tile, inv_scale);
-    case Dtype::kFloat16: return see_whole<Float16>(p, grads, tile, inv_scale);
+    case Dtype::kFloat32: return see_dense<Float32>(p, row, grads, tile, inv_scale);
+    case Dtype::kBFloat16: return see_dense<BFloat16>(p, row, grads, tile, inv_scale);
+    case Dtype::kFloat16: return see_dense<Float16>(p, row, grads, tile, inv_scale);
   }
   return {};
 }
@@ -187,15 +237,15 @@ __device__ void finish_norm(const KernelParams& p) {
   }
 }
 
-__global__ void __launch_bounds__(kThreads, 4) unscale_check_kernel(const KernelParams p) {
+__global__ void __launch_bounds__(kThreads, 3) unscale_check_kernel(const KernelParams p) {
   __shared__ float sums[2][kThreads];  // of this tile and, still being read, of the one before
   const F32 inv_scale(*p.inv_scale);
   bool found_inf = false;
   int buffer = 0;
   for (int64_t k = blockIdx.x; k < p.group.tiles; k += gridDim.x, buffer ^= 1) {
     const RowTile place = find_row(p.group.ends, p.group.count, k);
-    const Seen seen =
-        see(p, p.group.rows[place.row], p.group.grads[place.row], place.tile, inv_scale);
+    const Row row = p.group.rows[place.row];
+    const Seen seen = see(p, row, p.group.grads[place.row], place.tile, inv_scale);
     found_inf |= seen.found_inf;
     if (p.norm == nullptr) continue;
     const float* l = seen.lane;
@@ -211,31 +261,29 @@ __global__ void zero_norm_kernel(float* norm) { *norm = 0.0f; }
 
 }  // namespace
 
-TensorTable unscale_check_table(const UnscaleCheckParams& params) {
-  TensorTable table;
+void unscale_check_table(const UnscaleCheckParams& params, TensorTable* table) {
   std::vector<Row> rows;
-  std::vector<void*> grads;
   std::vector<int64_t> tiles;
   rows.reserve(params.count);
-  grads.reserve(params.count);
   tiles.reserve(params.count);
   for (int64_t i = 0; i < params.count; ++i) {
     const UnscaleCheckTensor& t = params.tensors[i];
     // The lanes of the norm count from the first element: eights cannot be shifted.
     const Stream streams[] = {{t.grad, element_size(t.dtype)}};
     const int64_t shift = alignment_shift(streams, kEight, /*shiftable=*/false);
-    rows.push_back({t.numel, table.append(t.layout), static_cast<int64_t>(t.dtype), shift});
-    grads.push_back(t.grad);
+    rows.push_back({t.numel, table->append(t.layout), static_cast<int64_t>(t.dtype), shift});
     tiles.push_back(tiles_of(t.numel, 0, kTile));
   }
-  table.rows = table.append(rows.data(), rows.size());
-  table.append_group(0, 0, tiles);
-  table.grads = table.append(grads.data(), grads.size());
-  return table;
+  table->rows = table->append(rows.data(), rows.size());
+  table->append_group(0, 0, tiles);
+  table->grads = static_cast<int64_t>(table->words.size());
+  for (int64_t i = 0; i < params.count; ++i) table->append(&params.tensors[i].grad, 1);
 }
 
-size_t unscale_check_scratch_bytes(const TensorTable& table) {
-  return table.groups.empty() ? 0 : static_cast<size_t>(table.groups[0].tiles) * sizeof(float);
+size_t unscale_check_scratch_bytes(const UnscaleCheckParams& params, const TensorTable& table) {
+  return params.norm == nullptr || table.groups.empty()
+             ? 0
+             : static_cast<size_t>(table.groups[0].tiles) * sizeof(float);
 }
 
 CudaStatus unscale_check_cuda(const UnscaleCheckParams& params, const TensorTable& table,

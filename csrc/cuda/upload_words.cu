@@ -43,13 +43,17 @@ cudaError_t upload(uint64_t* device, const uint64_t* words, size_t count, cudaSt
 
 CudaStatus upload_words_cuda(uint64_t* device, const uint64_t* words, size_t count,
                              CudaStream stream) {
-  constexpr size_t kFew = 480;
+  // Sizes of the argument: all of it travels, however few words it holds.
+  constexpr size_t kFew = 240;
+  constexpr size_t kSome = 1200;
   constexpr size_t kMany = 4080;
   cudaError_t status = cudaSuccess;
   while (count > 0 && status == cudaSuccess) {
     const size_t part = std::min(count, kMany);
-    status = part <= kFew ? upload<kFew>(device, words, part, stream)
-                          : upload<kMany>(device, words, part, stream);
+    const auto upload_part = part <= kFew    ? upload<kFew>
+                             : part <= kSome ? upload<kSome>
+                                             : upload<kMany>;
+    status = upload_part(device, words, part, stream);
     device += part;
     words += part;
     count -= part;

@@ -2,7 +2,8 @@
 //
 //   main = fma(alpha, grad, main)
 //
-// Identical bits on every backend. Bytes moved per element of a 16-bit gradient: 6 read, 4 written.
+// Identical bits on every backend (NaN results: NaN everywhere, of unspecified payload). Bytes
+// moved per element of a 16-bit gradient: 6 read, 4 written.
 #pragma once
 
 #include <cstdint>
@@ -32,7 +33,7 @@ struct AccumulateGradsParams {
 void accumulate_grads_cpu(const AccumulateGradsParams& params, ParallelFor parallel);
 
 // On CUDA the pointers are the device's.
-TensorTable accumulate_grads_table(const AccumulateGradsParams& params);
+void accumulate_grads_table(const AccumulateGradsParams& params, TensorTable* table);
 CudaStatus accumulate_grads_cuda(const AccumulateGradsParams& params, const TensorTable& table,
                                  const CudaLaunch& launch);
 

@@ -87,7 +87,7 @@ struct AdamStepParams {
 void adam_step_cpu(const AdamStepParams& params, ParallelFor parallel);
 
 // On CUDA all pointers are the device's, but for those to a Layout.
-TensorTable adam_step_table(const AdamStepParams& params);
+void adam_step_table(const AdamStepParams& params, TensorTable* table);
 size_t adam_step_scratch_bytes(const AdamStepParams& params);
 CudaStatus adam_step_cuda(const AdamStepParams& params, const TensorTable& table,
                           const CudaLaunch& launch);

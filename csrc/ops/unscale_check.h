@@ -49,8 +49,8 @@ struct UnscaleCheckParams {
 void unscale_check_cpu(const UnscaleCheckParams& params, ParallelFor parallel);
 
 // On CUDA all pointers are the device's.
-TensorTable unscale_check_table(const UnscaleCheckParams& params);
-size_t unscale_check_scratch_bytes(const TensorTable& table);
+void unscale_check_table(const UnscaleCheckParams& params, TensorTable* table);
+size_t unscale_check_scratch_bytes(const UnscaleCheckParams& params, const TensorTable& table);
 CudaStatus unscale_check_cuda(const UnscaleCheckParams& params, const TensorTable& table,
                               const CudaLaunch& launch);
 
