@@ -3,7 +3,7 @@
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help install demo softgpu test test-slow test-all lint format docs sanitize wheel bench
-.PHONY: clean distclean
+.PHONY: gpu-bundle gpu-check clean distclean
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -102,8 +102,20 @@ wheel: $(STAMPS)/venv $(STAMPS)/test  ## wheel and sdist, into dist/, and the ch
 bench: $(INSTALLED) $(STAMPS)/bench  ## the benchmarks
 	$(PY) -m bench $(if $(ARGS),$(ARGS),all)
 
+# The Python of the machine with the GPU: make gpu-bundle PYTHON_TARGET=3.12
+PYTHON_TARGET ?= 3.12
+
+gpu-bundle: $(STAMPS)/test  ## what a machine with a GPU and no network needs, into .gpu-bundle/
+	$(PY) tools/gpu_bundle.py --python $(PYTHON_TARGET) $(ARGS)
+
+# There, with the Python that has torch; it takes .gpu-bundle where that was carried along.
+gpu-check:  ## on a machine with a GPU: tests, sanitizers, benchmarks; make gpu-check OUT=folder
+	$(if $(OUT),,$(error gpu-check: OUT must name a folder for the results))
+	$(if $(wildcard $(PY)),$(PY),$(PYTHON)) tools/gpu_check.py --out $(OUT) \
+	  $(if $(wildcard .gpu-bundle/bundle.json),--build .gpu-bundle) $(ARGS)
+
 clean:  ## remove what was built, but for .venv
-	rm -rf build dist site .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf build dist site .gpu-bundle .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	rm -f $(STAMPS)/halfword-*
 
 distclean: clean  ## remove .venv too

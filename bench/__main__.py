@@ -62,6 +62,10 @@ def spare_cores(machine: dict[str, Any]) -> int:
     return int(machine["cores"] - machine["threads"])
 
 
+def device_of(args: argparse.Namespace) -> torch.device:
+    return torch.device(args.device)
+
+
 def rows_of(name: str, args: argparse.Namespace) -> list[Row]:
     rows = BENCHES[name](tiny=args.tiny, compiled=args.compile, device=args.device)
     return [row for row in rows if re.search(args.filter, row.name)]
@@ -71,7 +75,7 @@ def run_bench(
     name: str, args: argparse.Namespace, report: Report, out: Console, progress: Console
 ) -> bool:
     """One benchmark, from the machine's limits to its JSON; False if a row could not be timed."""
-    rows, device = rows_of(name, args), torch.device(args.device)
+    rows, device = rows_of(name, args), device_of(args)
     if not rows:
         return True
     progress.print(f"{name}: limits of this machine")
@@ -110,7 +114,7 @@ def run_and_print(
     failures: dict[str, str], out: Console, progress: Console,
 ) -> None:  # fmt: skip
     """One row; what goes wrong in it is said, and the others still get their turn."""
-    device = torch.device(args.device)
+    device = device_of(args)
     try:
         reports.append(run_row(row, limits, args.rounds, device))
     except DifferentResultsError as error:
@@ -179,13 +183,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     args.until = args.began + args.seconds
     torch.set_num_threads(args.threads)
     out = Console(width=None if sys.stdout.isatty() else WIDTH)
-    progress = Console(stderr=True, highlight=False)
+    progress = Console(
+        stderr=True, highlight=False, width=None if sys.stderr.isatty() else WIDTH
+    )  # fmt: skip
     names = list(BENCHES) if args.bench == "all" else [args.bench]
     report = Report(args.json)
     fine = [run_bench(name, args, report, out, progress) for name in names]
     if args.json:
         report.write()
         progress.print(f"written to {args.json}")
+    timed = sum(len(found["rows"]) for found in report.benches)
+    wrong = sum(len(found["failures"].keys() - {"left out"}) for found in report.benches)
+    progress.print(f"{timed} rows timed, {wrong} failed")
     return 0 if all(fine) else 1
 
 

@@ -1,7 +1,7 @@
 """Facts about a CUDA device, for a report: what it is, and how it was clocked."""
 
+import os
 import subprocess
-from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -21,10 +21,10 @@ FACTS = {
 QUERY_LIMIT_S = 20
 
 
-def query(fields: dict[str, str], uuid: str | None = None) -> dict[str, float | str | None]:
+def query(fields: dict[str, str], gpu: str | None = None) -> dict[str, float | str | None]:
     """What nvidia-smi says; None for what it does not know, and for all where it is not there."""
     command = ["nvidia-smi", f"--query-gpu={','.join(fields.values())}",
-               "--format=csv,noheader,nounits", *([f"--id={uuid}"] if uuid else [])]  # fmt: skip
+               "--format=csv,noheader,nounits", *([f"--id={gpu}"] if gpu else [])]  # fmt: skip
     try:
         done = subprocess.run(
             command, capture_output=True, text=True, check=True, timeout=QUERY_LIMIT_S
@@ -45,16 +45,18 @@ def number(text: str) -> float | str | None:
         return None if not text or text.startswith("[") else text
 
 
-def uuid_of(index: int) -> str | None:
-    """nvidia-smi counts devices that CUDA_VISIBLE_DEVICES hides, so that an index would not do."""
-    uuid = getattr(torch.cuda.get_device_properties(index), "uuid", None)
+def gpu_of(device: torch.device) -> str | None:
+    """For nvidia-smi, which counts devices that CUDA_VISIBLE_DEVICES hides: an index would not do.
+    None where there is only one."""
+    if torch.cuda.device_count() == 1 and "CUDA_VISIBLE_DEVICES" not in os.environ:
+        return None
+    uuid = getattr(torch.cuda.get_device_properties(device), "uuid", None)
     return None if uuid is None else f"GPU-{uuid}"
 
 
-def describe(device: torch.device, ask: Callable[..., Any] = query) -> dict[str, Any]:
+def describe(device: torch.device) -> dict[str, Any]:
     """Name, size, versions, limits, and the clocks now."""
-    index = torch.cuda.current_device() if device.index is None else device.index
-    properties, uuid = torch.cuda.get_device_properties(index), uuid_of(index)
+    properties, gpu = torch.cuda.get_device_properties(device), gpu_of(device)
     return {
         "name": properties.name,
         "capability": f"{properties.major}.{properties.minor}",
@@ -62,12 +64,11 @@ def describe(device: torch.device, ask: Callable[..., Any] = query) -> dict[str,
         "memory_bytes": properties.total_memory,
         "l2_bytes": getattr(properties, "L2_cache_size", None),
         "cuda": torch.version.cuda,
-        **ask(FACTS, uuid),
-        "clocks_at_start": ask(CLOCKS, uuid),
+        **query(FACTS, gpu),
+        "clocks_at_start": query(CLOCKS, gpu),
     }
 
 
-def clocks(device: torch.device) -> dict[str, Any]:
+def clocks(device: torch.device) -> dict[str, float | str | None]:
     """The clocks now."""
-    index = torch.cuda.current_device() if device.index is None else device.index
-    return query(CLOCKS, uuid_of(index))
+    return query(CLOCKS, gpu_of(device))

@@ -146,6 +146,54 @@ def test_nvidia_smi_is_read_and_its_absence_is_null(tmp_path, monkeypatch):
     assert devices.query({"one": "field"}) == {"one": None}
 
 
+class PretendedDevice:
+    """What a row is built on, in place of torch.device("cuda"); its tensors are on the CPU."""
+
+    type, index = "cuda", None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+
+FACTS = {
+    **{"name": "Pretended GPU", "memory_bytes": 2**33, "cuda": "13.0", "driver": None},
+    **{"power_limit_w": None, "clocks_at_start": {"sm_mhz": 345.0, "memory_mhz": None}},
+}
+
+
+def test_a_run_on_cuda_reports_gpu_and_host_time(tmp_path, monkeypatch, capsys):
+    pretended = {
+        (command, "device_of"): lambda args: PretendedDevice(),
+        (command, "no_cuda"): lambda: None,
+        (devices, "describe"): lambda device: dict(FACTS),
+        (devices, "clocks"): lambda device: {"sm_mhz": 1980.0},
+        (torch.cuda, "Event"): Event,
+        (torch.cuda, "synchronize"): lambda: None,
+        (torch.cuda, "empty_cache"): lambda: None,
+        (torch.random, "fork_rng"): lambda devices: PretendedDevice(),
+    }
+    path = tmp_path / "out.json"
+    words = ["unscale", "--device", "cuda", "--tiny", "--rounds", "2"]
+    words += ["--filter", "fp16,.*(Llama|64$)", "--json", str(path)]
+    with monkeypatch.context() as patch:
+        for (place, name), value in pretended.items():
+            patch.setattr(place, name, value)
+        assert command.main(words) == 0
+    output, progress = capsys.readouterr()
+    assert progress.endswith("6 rows timed, 0 failed\n")
+    assert "Pretended GPU, 8 GiB, CUDA 13.0, driver None" in output
+    assert "host" in output
+    (found,) = json.loads(path.read_text())
+    assert found["machine"]["gpu"]["clocks_at_end"] == {"sm_mhz": 1980.0}
+    assert found["settings"]["device"] == "cuda"
+    assert len(found["rows"]) == 6  # four checks, accumulation, a small list
+    assert all(len(line["samples"]) == 2 for row in found["rows"] for line in row["lines"])
+    assert all(line["host_seconds"] for row in found["rows"] for line in row["lines"])
+
+
 @pytest.mark.skipif(not HAS_CUDA, reason="needs a CUDA device")
 @pytest.mark.parametrize("bench", command.BENCHES)
 def test_every_row_is_measured_on_cuda(bench, tmp_path):

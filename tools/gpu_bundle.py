@@ -19,6 +19,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -84,23 +85,30 @@ def find_python(version: str) -> Path:
     )
 
 
-def build_package(python: Path, tree: Path, folder: Path) -> None:
-    """Build the libraries and `_core`, and put the package together in `folder`/halfword."""
+def build_package(python: Path, tree: Path, folder: Path) -> dict[str, str]:
+    """Build the libraries and `_core`, and put the package together in `folder`/halfword. Returns
+    what they were built from, for bundle.json."""
+    sources = {"revision": revision(), "digest": digest()}
     cmake_files = run(sys.executable, "-m", "pybind11", "--cmakedir").strip()
-    generator = ["-G", "Ninja"] if ninja() else []
-    run("cmake", "-S", ROOT, "-B", tree, *generator, "-DHALFWORD_CUDA=ON",
-        f"-DPython_EXECUTABLE={python}", f"-Dpybind11_DIR={cmake_files}")  # fmt: skip
+    generator = ["-G", "Ninja"] if find_tool("ninja") else []
+    said = run("cmake", "-S", ROOT, "-B", tree, *generator, "-DHALFWORD_CUDA=ON",
+               f"-DPython_EXECUTABLE={python}", f"-Dpybind11_DIR={cmake_files}")  # fmt: skip
     run("cmake", "--build", tree, "--parallel", os.cpu_count() or 1)
     package = folder / "halfword"
     shutil.rmtree(package, ignore_errors=True)
     ignore = shutil.ignore_patterns("__pycache__", "*.so")
     shutil.copytree(ROOT / "python" / "halfword", package, ignore=ignore)
     run("cmake", "--install", tree, "--component", "python", "--prefix", package)
+    if digest() != sources["digest"]:
+        raise BundleError("the sources changed during the build: build again")
+    cuda = re.search(r"CUDA (\S+) part for (.+)", said)
+    version, archs = cuda.groups() if cuda else ("", "")
+    return {**sources, "cuda": version, "cuda_archs": archs}
 
 
-def ninja() -> bool:
-    beside = Path(sys.executable).with_name("ninja")
-    return beside.exists() or shutil.which("ninja") is not None
+def find_tool(name: str) -> str | None:
+    """On PATH, or beside this Python."""
+    return shutil.which(name) or shutil.which(str(Path(sys.executable).with_name(name)))
 
 
 def digest() -> str:
@@ -159,28 +167,28 @@ def conformance_sources(part: str, generated: Path) -> Iterator[Path]:
     softgpu = ROOT / "tests" / "softgpu"
     yield from sorted((softgpu / "conformance").glob(f"{part}*.cu"))
     if (softgpu / "conformance" / f"{part}_generate.py").exists():
-        generated.mkdir(parents=True, exist_ok=True)
         run(sys.executable, "-m", f"tests.softgpu.conformance.{part}_generate", generated)
         yield from sorted(generated.glob("*.cu"))
 
 
 def build_conformance(nvcc: Path, tree: Path, folder: Path) -> None:
     """A library for each part, as tests/softgpu/CMakeLists.txt has them, by nvcc alone."""
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+    for each in (tree, folder):
+        shutil.rmtree(each, ignore_errors=True)
+        each.mkdir(parents=True)
     include = f"-I{ROOT / 'tests' / 'softgpu'}"
-    for part in CONFORMANCE_PARTS:
-        objects = []
-        for source in conformance_sources(part, tree / part):
-            objects.append(tree / f"{source.stem}.o")
-            if not is_newer(objects[-1], source):
-                run(nvcc, *CONFORMANCE_FLAGS, include, "-c", source, "-o", objects[-1])
-        run(nvcc, "-shared", *objects, "-o", folder / f"libsoftgpu_{part}.so")
 
+    def compile_one(source: Path) -> Path:
+        object_file = tree / f"{source.stem}.o"
+        run(nvcc, *CONFORMANCE_FLAGS, include, "-c", source, "-o", object_file)
+        return object_file
 
-def is_newer(file: Path, source: Path) -> bool:
-    """Headers aside, which rarely change: remove build/gpu after such a change."""
-    return file.exists() and file.stat().st_mtime > source.stat().st_mtime
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for part in CONFORMANCE_PARTS:
+            generated = tree / part
+            generated.mkdir()
+            objects = list(pool.map(compile_one, conformance_sources(part, generated)))
+            run(nvcc, "-shared", *objects, "-o", folder / f"libsoftgpu_{part}.so")
 
 
 # --- all of it ------------------------------------------------------------------------------------
@@ -197,7 +205,7 @@ def make_bundle(version: str, folder: Path, conformance: bool) -> None:
     nvcc = find_nvcc()
     if nvcc is None:
         raise BundleError("needs nvcc: CUDACXX, PATH, or `tools/cuda_toolchain.py --install`")
-    os.environ.setdefault("CUDACXX", str(nvcc))
+    os.environ["CUDACXX"] = str(nvcc)
     try:
         python = find_python(version)
     except BundleError as error:
@@ -206,17 +214,15 @@ def make_bundle(version: str, folder: Path, conformance: bool) -> None:
     tree = ROOT / "build" / "gpu"
     folder.mkdir(parents=True, exist_ok=True)
     print(f"building for {python}")
-    build_package(python, tree / f"cp{version.replace('.', '')}", folder / "python")
+    facts = build_package(python, tree / f"cp{version.replace('.', '')}", folder / "python")
     pybind11 = Path(run(sys.executable, "-m", "pybind11", "--includes").split("-I")[-1].strip())
     shutil.copytree(pybind11 / "pybind11", folder / "include" / "pybind11", dirs_exist_ok=True)
     print("packages for the tests")
     carry_packages(version, folder / "site")
     if conformance:
         print("conformance kernels")
-        (tree / "conformance").mkdir(parents=True, exist_ok=True)
         build_conformance(nvcc, tree / "conformance", folder / "conformance")
-    facts = {"revision": revision(), "digest": digest(), "python": version,
-             "nvcc": run(nvcc, "--version").splitlines()[-1]}  # fmt: skip
+    facts["python"] = version
     (folder / "bundle.json").write_text(json.dumps(facts, indent=1) + "\n")
     size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
     print(f"{folder}: {size / 2**20:.0f} MiB")

@@ -4,6 +4,7 @@ A step that fails does not stop the others; one for which there is no time left 
 is one that lacks something here. Each has a line that says so.
 """
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -17,6 +18,7 @@ SECONDS = "{seconds}"  # in a command: what the step may take, for programs that
 SPARE_S = 15.0  # that such a program is given less, to finish what it has begun
 GRACE_S = 5.0  # between asking a step to end and ending it
 KEPT_BYTES = 2 << 20  # of a step's output
+TAIL_CHARACTERS = 2000
 
 
 @dataclass(frozen=True)
@@ -72,17 +74,16 @@ def run_command(command: list[str], environment: dict[str, str], limit_s: float)
 
 
 def stop(process: "subprocess.Popen[bytes]") -> bytes:
-    """End a process and what it started: asked first, so that it can write what it has."""
-    for signal_, patience in ((signal.SIGINT, GRACE_S), (signal.SIGKILL, None)):
-        try:
+    """End a process and all that it started: asked first, so that it can write what it has."""
+    output = b""
+    for signal_ in (signal.SIGINT, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal_)
-        except ProcessLookupError:
-            pass
         try:
-            return process.communicate(timeout=patience)[0]
-        except subprocess.TimeoutExpired:
-            continue
-    return b""
+            output = process.communicate(timeout=GRACE_S)[0] or output
+        except subprocess.TimeoutExpired as late:  # or something else holds its output open
+            output = late.output or output
+    return output
 
 
 def run_steps(
@@ -128,6 +129,12 @@ def summary(results: Iterable[Result]) -> str:
         f"{each.state:8} {each.name:14} {each.seconds:6.1f} s  {each.note}" for each in results
     ]
     return "\n".join(lines) + "\n"
+
+
+def tails(results: Iterable[Result]) -> str:
+    """The end of the output of what failed or was stopped, for who sees only this."""
+    bad = [each for each in results if each.state in (FAILED, STOPPED)]
+    return "".join(f"\n==== {each.name}\n{each.output[-TAIL_CHARACTERS:]}" for each in bad)
 
 
 def all_well(results: Iterable[Result]) -> bool:
