@@ -59,9 +59,14 @@ def _configured_with() -> str | None:
     return None
 
 
+def tool_environment() -> dict[str, str]:
+    """Ours, with this Python's own tools found first: ninja and cmake may be there."""
+    tools = str(Path(sys.executable).parent)
+    return os.environ | {"PATH": os.pathsep.join([tools, os.environ["PATH"]])}
+
+
 def _run(*command: object) -> None:
-    tools = str(Path(sys.executable).parent)  # ninja and cmake may be this environment's
-    environment = os.environ | {"PATH": os.pathsep.join([tools, os.environ["PATH"]])}
+    environment = tool_environment()
     words = [str(word) for word in command]
     if shutil.which(words[0], path=environment["PATH"]) is None:
         raise BuildError(f"softgpu: needs {words[0]} on PATH")

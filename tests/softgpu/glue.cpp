@@ -7,7 +7,6 @@
 #include <cstdlib>
 #include <stdexcept>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "binding/cuda_launch.h"
@@ -146,16 +145,13 @@ DeviceMemory::DeviceMemory(size_t bytes, int32_t device) : owner_(current_stream
   }
 }
 
-DeviceMemory& DeviceMemory::operator=(DeviceMemory&& other) noexcept {
-  std::swap(owner_, other.owner_);
-  std::swap(data_, other.data_);
-  return *this;
-}
-
 DeviceMemory::~DeviceMemory() {
   if (data_ != nullptr && owner_ != &of_a_graph)
     cudaFreeAsync(data_, static_cast<CudaStream>(owner_));
 }
+
+DeviceGuard::DeviceGuard(int32_t) {}  // the device that is current is the one that is meant
+DeviceGuard::~DeviceGuard() {}
 
 }  // namespace halfword::binding
 

@@ -48,15 +48,25 @@ def _copy(tensor):
 
 def gradients():
     """Whole tiles, parts of one, no elements; odd places, strides; all types."""
-    flat = torch.randn(3 * TILE + 40)
     return [
         torch.randn(2 * TILE + 300).half(),
-        flat[3 : TILE + 20],  # not aligned
+        at_odd_place(torch.randn(TILE + 17)),
         torch.randn(TILE).bfloat16(),
         torch.randn(0),
         torch.randn(70, 130).t()[:, ::2],
         torch.randn(17),
     ]
+
+
+def many_gradients():
+    """More tiles than blocks run at the same time: some blocks take a second one."""
+    return [torch.randn(n) for n in range(1, 40)]
+
+
+def at_odd_place(tensor, skip=3):
+    """The same, not aligned: before it come as many elements."""
+    whole = torch.zeros(tensor.numel() + skip, dtype=tensor.dtype)
+    return whole[skip:].copy_(tensor)
 
 
 def norm_and_overflow():
@@ -74,16 +84,30 @@ def norm_and_overflow():
             same_on_both(work, grads, out)
 
 
+def norm_again():
+    """A list once more, at another scale: its table is used again as a kernel left it."""
+    norms = [torch.zeros(1), torch.zeros(1)]
+
+    def work(grads, norms):
+        for scale, norm in zip((0.3, 0.7), norms, strict=True):
+            ops.unscale_check(grads, torch.tensor([scale]), torch.zeros(1), norm=norm, write=False)
+
+    same_on_both(work, [torch.randn(2 * TILE), *many_gradients()], norms)
+
+
 def problems():
     """Adam problems of every kind of weight; large, small, empty, at odd places, strided."""
     kinds = [WEIGHTS[0], WEIGHTS[4], WEIGHTS[5], WEIGHTS[6]]
     sizes = [TILE + 3000, 100, 0, 9]
     made = [make((n,), kinds[i % 4], (F32, F16, BF16)[i % 3]) for i, n in enumerate(sizes * 2)]
-    made.append(_shifted(make((500,), WEIGHTS[4], F16), 3))
+    made.append(_shifted(make((TILE - 2,), WEIGHTS[4], F16), 3))  # which makes it two tiles
     made.append(_shifted(make((500,), WEIGHTS[4], F16), None))
     strided = make((40, 30), WEIGHTS[4], BF16)
     strided.grad = strided.grad.t().contiguous().t()
-    return [*made, strided]
+    made.append(strided)
+    for i, problem in enumerate(made):
+        problem.step.add_(i)
+    return made
 
 
 def _shifted(problem, skip):
@@ -92,8 +116,7 @@ def _shifted(problem, skip):
         tensor = getattr(problem, name)
         here = i + 1 if skip is None else skip
         if tensor.numel():
-            whole = torch.zeros(tensor.numel() + here, dtype=tensor.dtype)
-            setattr(problem, name, whole[here:].copy_(tensor))
+            setattr(problem, name, at_odd_place(tensor, here))
     return problem
 
 
@@ -117,10 +140,12 @@ def adam_work(scalars):
 
 
 def adam_step():
-    """A list of everything at once, and a step that an overflow skips."""
-    for found_inf in (0.0, 1.0):
+    """A list of everything at once, with masks, and a step that the flags of two ranks skip."""
+    for found_inf, masked in ((0.0, False), (0.0, True), (2.0, False)):
         made = [p for p in problems() if p.types.master != "none" or p.types.param == F32]
         scalars = {"found_inf": torch.tensor([found_inf]), "clip_coef": torch.tensor([0.7])}
+        if masked:
+            scalars["masks"] = [torch.rand(p.param.shape) < 0.5 for p in made]
         same_on_both(adam_work(scalars), *adam_lists(made))
 
 
@@ -139,8 +164,8 @@ def adam_step_rounded():
 
 
 def shared_step():
-    """One step counter for many parameters moves once."""
-    made = [make((50,), WEIGHTS[0]) for _ in range(40)]
+    """One step counter for many parameters, whose table takes two uploads, moves once."""
+    made = [make((5 if i % 8 == 0 else 0,), WEIGHTS[0]) for i in range(320)]
     fields = ("param", "grad", "m", "v")
     lists = [[getattr(p, f) for p in made] for f in fields]
 
@@ -151,9 +176,10 @@ def shared_step():
 
 
 def accumulate_grads():
-    """16-bit gradients into FP32, all at once."""
-    grads = gradients()
+    """Gradients of all types into FP32, all at once; two tiles where it is one of elements."""
+    grads = [*gradients(), *many_gradients(), at_odd_place(torch.randn(TILE))]
     mains = [torch.randn(g.shape) for g in grads]
+    mains[-1] = at_odd_place(mains[-1])
     same_on_both(lambda m, g: ops.accumulate_grads(m, g, alpha=0.3), mains, grads)
 
 
@@ -240,8 +266,23 @@ def side_stream():
     _assert_same(ours, wanted)
 
 
+def two_streams():
+    """Lists of the same shapes on two streams, neither of which waits for the other."""
+    lists = [[torch.randn(TILE), torch.randn(90)] for _ in range(2)]
+    scale, found = torch.ones(1), torch.zeros(1)
+    ours, wanted = ([torch.zeros(1) for _ in lists] for _ in range(2))
+    for grads, norm in zip(lists, wanted, strict=True):
+        ops.unscale_check(grads, scale, found, norm=norm, write=False)
+    with redirected(), deferred():
+        for grads, norm in zip(lists, ours, strict=True):
+            with stream():
+                ops.unscale_check(grads, scale, found, norm=norm, write=False)
+    _assert_same([ours], [wanted])
+
+
 def graph():
-    """A whole step captured once, replayed with other gradients, scales and learning rates."""
+    """A whole step captured once, replayed with other gradients, scales and learning rates; in
+    between, steps that are not."""
     wanted = step_lists()
     lr = torch.tensor([0.1])
     ours, our_lr = [[_copy(t) for t in tensors] for tensors in wanted], lr.clone()
@@ -255,8 +296,16 @@ def graph():
             inv_scale=flags[2],
         )  # fmt: skip
 
+    def step_beside(grads):
+        """Of the same lists but for the gradients."""
+        step([grads or ours[0], *ours[1:]], our_lr)
+        library.check(runtime.cudaStreamSynchronize(handle))
+        step_on_cpu(step, [grads or wanted[0], *wanted[1:]], lr)
+
     graph, executable = ctypes.c_void_p(), ctypes.c_void_p()
+    others = [torch.randn_like(grad) for grad in wanted[0]]
     with redirected(), stream() as handle, deferred():
+        step_beside(None)
         library.check(runtime.cudaStreamBeginCapture(handle, 0))
         step(ours, our_lr)
         library.check(runtime.cudaStreamEndCapture(handle, ctypes.byref(graph)))
@@ -266,6 +315,7 @@ def graph():
             library.check(runtime.cudaStreamSynchronize(handle))
             step_on_cpu(step, wanted, lr)
             _assert_same([*ours, [our_lr]], [*wanted, [lr]])
+            step_beside(others)
             for lists, rate in ((wanted, lr), (ours, our_lr)):
                 torch.manual_seed(replay)
                 for grad in lists[0]:
@@ -290,6 +340,7 @@ def _assert_same(ours, wanted):
 
 CHECKS = [
     norm_and_overflow,
+    norm_again,
     adam_step,
     adam_step_rounded,
     shared_step,
@@ -297,5 +348,6 @@ CHECKS = [
     update_scale,
     lists_that_change,
     side_stream,
+    two_streams,
     graph,
 ]
