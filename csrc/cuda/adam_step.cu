@@ -180,6 +180,10 @@ CudaStatus adam_step_cuda(const AdamStepParams& params, const TensorTable& table
   if (params.count == 0) return cudaSuccess;
   const auto* rows = reinterpret_cast<const AdamRow*>(launch.table + table.rows);
   auto* row_steps = static_cast<AdamRowStep*>(launch.scratch);
+  for (const TensorTable::Group& group : table.groups) {  // all or nothing
+    const cudaError_t status = launch_of(group.kernel)(0, launch.stream, {});
+    if (status != cudaSuccess) return status;
+  }
   adam_step_prepare_kernel<<<1, kPrepareThreads, 0, launch.stream>>>(
       {rows, row_steps, params.count, params.hyper, params.lr_float, params.lr_double,
        params.inv_scale, params.found_inf, params.clip});

@@ -28,13 +28,15 @@ const char* device_problem_cuda() {
   int device = 0;
   const cudaError_t status = cudaGetDevice(&device);
   if (status == cudaErrorInsufficientDriver || driver < kOldestDriver) {
-    std::snprintf(
-        text, sizeof text,
-        "the driver knows CUDA %d.%d and halfword was built with %d.%d; update the driver",
-        driver / 1000, driver % 1000 / 10, CUDART_VERSION / 1000, CUDART_VERSION % 1000 / 10);
+    (void)cudaGetLastError();
+    std::snprintf(text, sizeof text,
+                  "the driver knows CUDA %d.%d and this build of halfword needs %d.%d; "
+                  "update the driver",
+                  driver / 1000, driver % 1000 / 10, kOldestDriver / 1000,
+                  kOldestDriver % 1000 / 10);
     return text;
   }
-  if (status != cudaSuccess) return cudaGetErrorString(status);
+  if (status != cudaSuccess) return status_text_cuda(status);
   int major = 0;
   int minor = 0;
   cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device);

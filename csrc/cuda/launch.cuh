@@ -33,17 +33,19 @@ cudaError_t resident_blocks(int* blocks) {
   status = cudaDeviceGetAttribute(&processors, cudaDevAttrMultiProcessorCount, device);
   if (status != cudaSuccess) return status;
   *blocks = per_processor * processors;
+  if (*blocks <= 0) return cudaErrorInvalidConfiguration;
   if (device < kDevices) known[device].store(*blocks, std::memory_order_relaxed);
   return cudaSuccess;
 }
 
 // Launches as many blocks as run at the same time, and no more than there are tiles: each takes
-// every gridDim.x-th.
+// every gridDim.x-th. Without tiles it only finds out whether the kernel can be launched.
 template <auto kKernel, class Params>
 cudaError_t launch_over_tiles(int64_t tiles, cudaStream_t stream, const Params& params) {
   int blocks = 0;
   const cudaError_t status = resident_blocks<kKernel>(&blocks);
   if (status != cudaSuccess) return status;
+  if (tiles == 0) return cudaSuccess;
   const auto grid = static_cast<unsigned>(tiles < blocks ? tiles : blocks);
   kKernel<<<grid, kThreads, 0, stream>>>(params);
   return cudaGetLastError();

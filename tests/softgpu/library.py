@@ -114,7 +114,8 @@ def settings(**changes: Any) -> Iterator[None]:
 
     ``adversary`` is the same under the name that fits these: ``seed``, ``schedule`` (one of
     SCHEDULES), ``landing`` (one of LANDINGS), ``race``, ``count``, ``resident_blocks``,
-    ``patience``. Others: ``eager``, ``devices``, ``capability``, ``multiprocessors``.
+    ``patience``. Others: ``eager``, ``devices``, ``capability``, ``driver``,
+    ``multiprocessors``.
     """
     before = {name: get(name) for name in changes}
     try:

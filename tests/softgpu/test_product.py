@@ -2,6 +2,7 @@
 that the contracts say, as few launches, and the errors of devices that cannot run them."""
 
 import ctypes
+from contextlib import contextmanager
 
 import pytest
 import torch
@@ -180,3 +181,41 @@ def test_a_stream_that_does_not_wait_for_another_is_seen(softgpu):
                 adam_work({"found_inf": found})(*lists)
         seen.add(bool(torch.equal(lists[0][0], before)))
     assert seen == {True, False}
+
+
+# Errors. Each takes a device of its own, because what is known of one is asked once.
+
+
+@contextmanager
+def device(softgpu, index, **settings):
+    with softgpu.settings(devices=index + 1, **settings):
+        softgpu.check(softgpu.runtime().cudaSetDevice(index))
+        try:
+            yield
+        finally:
+            softgpu.check(softgpu.runtime().cudaSetDevice(0))
+
+
+@pytest.mark.parametrize(
+    ("index", "settings", "message"),
+    [
+        (3, {"capability": 75}, r"device 3 has compute capability 7\.5; the kernels need 8\.0 or "),
+        (4, {"driver": 12000}, r"the driver knows CUDA 12\.0 and this build of halfword needs \d+"),
+        (5, {"multiprocessors": 0}, "CUDA says: invalid configuration argument"),
+    ],
+    ids=["capability", "driver", "launch"],
+)
+def test_a_device_that_cannot_run_a_step_is_an_error_and_nothing_changes(
+    softgpu, index, settings, message
+):
+    lists = adam_lists([make((100,), WEIGHTS[4], F16)])
+    before = [[t.clone() for t in tensors] for tensors in lists]
+    refused = pytest.raises(RuntimeError, match=f"adam_step: {message}")
+    with device(softgpu, index, **settings), redirected(), refused:
+        adam_work({})(*lists)
+    for tensors, old in zip(lists, before, strict=True):
+        assert all(map(torch.equal, tensors, old))
+    # The error is not reported again by the next call.
+    with device(softgpu, index), redirected():
+        adam_work({})(*lists)
+    assert not torch.equal(lists[0][0], before[0][0])

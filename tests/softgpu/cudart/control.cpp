@@ -45,6 +45,7 @@ const std::map<std::string, Setting>& all_settings() {
       {"eager", {[] { return int64_t{eager()}; }, [](int64_t value) { set_eager(value != 0); }}},
       {"devices", plain(machine.devices)},
       {"capability", plain(machine.capability)},
+      {"driver", plain(machine.driver)},
       {"multiprocessors", plain(machine.multiprocessors)},
   };
   return all;

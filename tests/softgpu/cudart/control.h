@@ -10,6 +10,7 @@ extern "C" {
 //   eager            1: queued work runs at once
 //   devices          how many there are
 //   capability       10 * major + minor
+//   driver           the CUDA version that it knows, 1000 * major + 10 * minor
 //   multiprocessors  of a device
 // 0, or -1 if there is no such setting.
 int softgpu_set(const char* name, int64_t value);

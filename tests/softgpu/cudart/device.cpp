@@ -174,7 +174,7 @@ cudaError_t cudaDeviceCanAccessPeer(int* can, int device, int peer) {
 }
 
 cudaError_t cudaDriverGetVersion(int* version) {
-  return enter([&] { *version = CUDART_VERSION; });
+  return enter([&] { *version = machine.driver; });
 }
 
 cudaError_t cudaRuntimeGetVersion(int* version) {

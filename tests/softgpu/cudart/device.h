@@ -1,6 +1,8 @@
 // The devices: how many there are, what they say of themselves, and which one a thread uses.
 #pragma once
 
+#include <cuda_runtime_api.h>
+
 #include <cstdint>
 
 namespace softgpu::cudart {
@@ -11,6 +13,7 @@ constexpr int kMaxDevices = 8;
 struct Machine {
   int devices = 2;
   int capability = 90;  // 10 * major + minor
+  int driver = CUDART_VERSION;
   int multiprocessors = 4;
 };
 extern Machine machine;
