@@ -60,7 +60,7 @@ test-all: $(INSTALLED) $(STAMPS)/test  ## all tests
 lint: $(STAMPS)/lint  ## ruff, clang-format, mypy, codespell
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/clang-format --dry-run -Werror $(CXX_FILES)
+	@$(BIN)/clang-format --dry-run -Werror $(CXX_FILES)
 	$(BIN)/mypy
 	$(BIN)/codespell
 

@@ -92,7 +92,21 @@ def norm_again():
         for scale, norm in zip((0.3, 0.7), norms, strict=True):
             ops.unscale_check(grads, torch.tensor([scale]), torch.zeros(1), norm=norm, write=False)
 
-    same_on_both(work, [torch.randn(2 * TILE), *many_gradients()], norms)
+    same_on_both(work, many_gradients(), norms)
+
+
+def norm_bits():
+    """Of few elements, at many scales: another order of additions shows in some, as it would not
+    in the norm of a whole tile."""
+    scales = [torch.tensor([0.3 + 0.1 * i]) for i in range(16)]
+    tile = torch.zeros(TILE)
+    tile.view(-1, 256)[:8, :16].normal_()  # two threads of each warp
+
+    def work(grads, norms):
+        for scale, norm in zip(scales, norms, strict=True):
+            ops.unscale_check(grads, scale, torch.zeros(1), norm=norm, write=False)
+
+    same_on_both(work, [tile], [torch.zeros(1) for _ in scales])
 
 
 def problems():
@@ -341,6 +355,7 @@ def _assert_same(ours, wanted):
 CHECKS = [
     norm_and_overflow,
     norm_again,
+    norm_bits,
     adam_step,
     adam_step_rounded,
     shared_step,

@@ -219,3 +219,17 @@ def test_a_device_that_cannot_run_a_step_is_an_error_and_nothing_changes(
     with device(softgpu, index), redirected():
         adam_work({})(*lists)
     assert not torch.equal(lists[0][0], before[0][0])
+
+
+def test_places_past_two_to_the_31_elements(softgpu):
+    """Rows that lie so far apart; the pages between them are never touched."""
+    grad = torch.empty(2**31 + 24, dtype=BF16).as_strided((2, 24), (2**31, 1))
+    grad.fill_(2.0)
+    grad[1, -1] = 6.0
+    norm, main = torch.zeros(1), torch.zeros(2, 24)
+    with redirected():
+        ops.unscale_check([grad], torch.tensor([0.5]), torch.zeros(1), norm=norm)
+        ops.accumulate_grads([main], [grad])
+    assert norm.item() == pytest.approx((47 + 9) ** 0.5)
+    assert main[1, -1] == 3
+    assert (main.flatten()[:-1] == 1).all()
