@@ -9,10 +9,8 @@
 namespace halfword {
 namespace {
 
-enum Purpose { kParamBits, kExpAvgBits, kExpAvgSqBits, kMaxExpAvgSqBits };
-
 // Random bits of the block at hand, one row a purpose.
-using RandomBlock = uint16_t[kRandomPurposes][kRandomBlock];
+using RandomBlock = uint16_t[kAdamPurposes][kRandomBlock];
 
 // A weight is where the FP32 value comes from and where it goes.
 template <class Param>
@@ -109,11 +107,11 @@ template <class Weight, class Moment>
 HALFWORD_INLINE void fill_block(const AdamRun& run, int64_t first, int64_t count,
                                 RandomBlock& random) {
   const bool moments = sizeof(typename Moment::Word) == 2;
-  const bool wanted[kRandomPurposes] = {Weight::kStochastic && run.stochastic_params, moments,
-                                        moments, moments && run.coefficients.amsgrad};
-  for (int purpose = 0; purpose < kRandomPurposes; ++purpose) {
+  const bool wanted[kAdamPurposes] = {Weight::kStochastic && run.stochastic_params, moments,
+                                      moments, moments && run.coefficients.amsgrad};
+  for (int purpose = 0; purpose < kAdamPurposes; ++purpose) {
     if (!wanted[purpose]) continue;
-    const RandomKey key{run.seed, run.step, run.stream, purpose};
+    const AdamRandomKey key{run.seed, run.step, run.stream, purpose};
     if (run.elements != nullptr) {
       gather_random(key, run.elements + first, count, random[purpose]);
     } else {

@@ -4,34 +4,22 @@
 
 #include <cstdint>
 
-#include "core/philox.h"
+#include "core/adam_random.h"
 
 namespace halfword {
 namespace {
 
-constexpr int kRandomPurposes = 4;  // parameter, exp_avg, exp_avg_sq, max_exp_avg_sq
-
-struct RandomKey {
-  uint64_t seed;
-  uint32_t step;
-  uint32_t stream;
-  int purpose;
-};
-
 // The words of kCallLanes calls from `call` on, behind one another.
-HALFWORD_INLINE void random_calls(const RandomKey& key, int64_t call, uint32_t* out) {
+HALFWORD_INLINE void random_calls(const AdamRandomKey& key, int64_t call, uint32_t* out) {
   const auto number = static_cast<uint64_t>(call);
-  const uint32_t draw = key.stream * kRandomPurposes + static_cast<uint32_t>(key.purpose);
-  const PhiloxWords<CallWord> words =
-      philox4x32<CallWord>({{counting_from(static_cast<uint32_t>(number)),
-                             static_cast<uint32_t>(number >> 32), key.step, draw}},
-                           key.seed);
+  const auto words = adam_random<CallWord>(key, counting_from(static_cast<uint32_t>(number)),
+                                           static_cast<uint32_t>(number >> 32));
   store_calls(out, words.word);
 }
 
 // For `count` consecutive elements from a multiple of kRandomBlock; a call's words are the bits of
 // its elements as they lie in memory. The calls of a block never carry into the high word.
-HALFWORD_INLINE void fill_random(const RandomKey& key, int64_t first_element, int64_t count,
+HALFWORD_INLINE void fill_random(const AdamRandomKey& key, int64_t first_element, int64_t count,
                                  uint16_t* out) {
   const int64_t first = first_element / kElementsPerPhilox;
   auto* words = reinterpret_cast<uint32_t*>(out);
@@ -41,7 +29,7 @@ HALFWORD_INLINE void fill_random(const RandomKey& key, int64_t first_element, in
 }
 
 // For elements in any order.
-HALFWORD_INLINE void gather_random(const RandomKey& key, const int64_t* elements, int64_t count,
+HALFWORD_INLINE void gather_random(const AdamRandomKey& key, const int64_t* elements, int64_t count,
                                    uint16_t* out) {
   for (int64_t i = 0; i < count; ++i) {
     uint32_t words[4 * kCallLanes];

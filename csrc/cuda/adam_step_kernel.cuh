@@ -8,6 +8,7 @@
 #include <type_traits>
 
 #include "core/adam_math.h"
+#include "core/adam_random.h"
 #include "cuda/elements.cuh"
 #include "cuda/launch.cuh"
 #include "ops/adam_step.h"
@@ -54,16 +55,13 @@ struct AdamKernelParams {
   uint64_t seed;
 };
 
-enum AdamPurpose { kParamBits, kExpAvgBits, kExpAvgSqBits, kMaxExpAvgSqBits, kAdamPurposes };
-
-// The random words of elements [8 * call, 8 * call + 8) of a parameter.
-__device__ __forceinline__ PhiloxWords<U32> adam_random(uint64_t seed, uint32_t step,
-                                                        uint32_t stream, AdamPurpose purpose,
-                                                        int64_t call) {
-  const auto number = static_cast<uint64_t>(call);
-  const uint32_t draw = stream * kAdamPurposes + purpose;
-  return philox4x32<U32>(
-      {{static_cast<uint32_t>(number), static_cast<uint32_t>(number >> 32), step, draw}}, seed);
+// The random words of the eight elements that element i is one of.
+__device__ __forceinline__ PhiloxWords<U32> adam_random_at(const AdamKernelParams& p,
+                                                           const AdamRow& row, uint32_t step,
+                                                           AdamPurpose purpose, int64_t i) {
+  const auto call = static_cast<uint64_t>(i / kElementsPerPhilox);
+  return adam_random<U32>({p.seed, step, row.stream, purpose}, static_cast<uint32_t>(call),
+                          static_cast<uint32_t>(call >> 32));
 }
 
 // Consecutive elements of a row: a pack, or a single one.
@@ -77,8 +75,7 @@ struct AdamPlace {
 template <int kCount>
 __device__ __forceinline__ void store_stochastic(void* to, const AdamPlace& at,
                                                  const Floats<kCount>& x, AdamPurpose purpose) {
-  const PhiloxWords<U32> random =
-      adam_random(at.p.seed, at.row_step.step, at.row.stream, purpose, at.i / kElementsPerPhilox);
+  const PhiloxWords<U32> random = adam_random_at(at.p, at.row, at.row_step.step, purpose, at.i);
   const int first = kCount == kElementsPerPhilox ? 0 : static_cast<int>(at.i % kElementsPerPhilox);
   Pack<uint16_t, kCount> pack;
 #pragma unroll
@@ -164,11 +161,8 @@ __device__ __forceinline__ Floats<kCount> load_grads(const void* grads, const Ad
   if constexpr (kCount == 1) {
     return load_floats<Grad, kCount>(grads, at.i);
   } else {
-    if (at.row.grad_aligned) return load_floats<Grad, kCount>(grads, at.i);
-    Floats<kCount> g;
-#pragma unroll
-    for (int e = 0; e < kCount; ++e) g.v[e] = load_floats<Grad, 1>(grads, at.i + e).v[0];
-    return g;
+    return at.row.grad_aligned ? load_floats<Grad, kCount>(grads, at.i)
+                               : load_floats_singly<Grad, kCount>(grads, at.i);
   }
 }
 

@@ -17,9 +17,8 @@ struct AdamElement {
 
   __device__ U32 random(AdamPurpose purpose) const {
     const int64_t number = at[kAdamStreams];
-    return random_bits(
-        adam_random(p.seed, row_step.step, row.stream, purpose, number / kElementsPerPhilox),
-        static_cast<int>(number % kElementsPerPhilox));
+    return random_bits(adam_random_at(p, row, row_step.step, purpose, number),
+                       static_cast<int>(number % kElementsPerPhilox));
   }
 };
 

@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <cstring>
 
-#define HALFWORD_EXPORT extern "C" __attribute__((visibility("default")))
+#include "core/host_device.h"
 
 struct HalfwordCudaDevice {
   char name[256];
@@ -16,21 +16,21 @@ struct HalfwordCudaDevice {
 };
 
 // Versions are 1000 * major + 10 * minor.
-HALFWORD_EXPORT int32_t halfword_cuda_runtime_version() { return CUDART_VERSION; }
+extern "C" HALFWORD_EXPORT int32_t halfword_cuda_runtime_version() { return CUDART_VERSION; }
 
 // The newest CUDA that the driver knows; 0 without a driver.
-HALFWORD_EXPORT int32_t halfword_cuda_driver_version() {
+extern "C" HALFWORD_EXPORT int32_t halfword_cuda_driver_version() {
   int version = 0;
   return cudaDriverGetVersion(&version) == cudaSuccess ? version : 0;
 }
 
 // These return a status, 0 for success.
-HALFWORD_EXPORT int32_t halfword_cuda_device_count(int32_t* count) {
+extern "C" HALFWORD_EXPORT int32_t halfword_cuda_device_count(int32_t* count) {
   *count = 0;
   return cudaGetDeviceCount(count);
 }
 
-HALFWORD_EXPORT int32_t halfword_cuda_device(int32_t index, HalfwordCudaDevice* device) {
+extern "C" HALFWORD_EXPORT int32_t halfword_cuda_device(int32_t index, HalfwordCudaDevice* device) {
   cudaDeviceProp properties;
   const cudaError_t status = cudaGetDeviceProperties(&properties, index);
   if (status != cudaSuccess) return status;
@@ -42,6 +42,6 @@ HALFWORD_EXPORT int32_t halfword_cuda_device(int32_t index, HalfwordCudaDevice* 
   return cudaSuccess;
 }
 
-HALFWORD_EXPORT const char* halfword_cuda_error_text(int32_t status) {
+extern "C" HALFWORD_EXPORT const char* halfword_cuda_error_text(int32_t status) {
   return cudaGetErrorString(static_cast<cudaError_t>(status));
 }

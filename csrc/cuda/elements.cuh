@@ -184,6 +184,21 @@ __device__ __forceinline__ void store_floats(void* p, int64_t i, const Floats<kC
   store_words(p, i, pack);
 }
 
+// The same where they are not aligned.
+template <class Format, int kCount>
+__device__ __forceinline__ Floats<kCount> load_floats_singly(const void* p, int64_t i) {
+  Floats<kCount> x;
+#pragma unroll
+  for (int e = 0; e < kCount; ++e) x.v[e] = load_floats<Format, 1>(p, i + e).v[0];
+  return x;
+}
+
+template <class Format, int kCount>
+__device__ __forceinline__ void store_floats_singly(void* p, int64_t i, const Floats<kCount>& x) {
+#pragma unroll
+  for (int e = 0; e < kCount; ++e) store_floats<Format, 1>(p, i + e, {x.v[e]});
+}
+
 // FP32 from and to one element of a type that is known at run time.
 __device__ __forceinline__ F32 load_element(const void* p, int64_t i, Dtype dtype) {
   switch (dtype) {

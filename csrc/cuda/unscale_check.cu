@@ -103,20 +103,14 @@ __device__ __forceinline__ Seen see_part(const KernelParams& p, const Row& row, 
   int64_t first = begin;
 #pragma unroll 1
   for (; first < begin + kTile && first + kEight <= row.numel; first += kLanes) {
-    Floats<kEight> grad;
-    if (aligned) {
-      grad = load_floats<Format, kEight>(grads, first);
-    } else {
-#pragma unroll
-      for (int e = 0; e < kEight; ++e) grad.v[e] = load_floats<Format, 1>(grads, first + e).v[0];
-    }
+    Floats<kEight> grad = aligned ? load_floats<Format, kEight>(grads, first)
+                                  : load_floats_singly<Format, kEight>(grads, first);
     see_eight<Format>(p, grad, inv_scale, seen);
     if (!p.write) continue;
     if (aligned) {
       store_floats<Format>(grads, first, grad);
     } else {
-#pragma unroll
-      for (int e = 0; e < kEight; ++e) store_floats<Format, 1>(grads, first + e, {grad.v[e]});
+      store_floats_singly<Format>(grads, first, grad);
     }
   }
   if (first < begin + kTile) see_rest<Format>(p, grads, first, row.numel, inv_scale, seen);
