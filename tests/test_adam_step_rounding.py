@@ -8,6 +8,7 @@ from halfword.optim import join_master, split_master
 
 from .cases.adam_step import BF16
 from .compare import assert_same_bits, same_bits
+from .reference.adam_step import round_stochastic
 from .reference.arithmetic import philox
 
 
@@ -67,3 +68,16 @@ def test_bfloat16_second_moments_decay():
     exact = 0.999**1000
     # 1000 roundings of relative size up to 2^-8 walk at random; the mean of 4096 walks is near.
     assert abs(v.float().mean().item() - exact) < 5 * 2.0**-8 * (1000 / 4096) ** 0.5 * exact
+
+
+def test_each_stream_draws_the_bits_that_the_contract_says(device):
+    """With beta1 = 0 the stored moment is the gradient, rounded as the first step of its stream."""
+    streams, seed, exp_avg = [0, 1, 5, 2**30 - 1], 11, 1
+    grads = [torch.randn(40) for _ in streams]
+    params, m, v = ([torch.zeros(40, dtype=dtype) for _ in streams] for dtype in (BF16, BF16, BF16))
+    ops.adam_step(
+        params, grads, m, v, step=[torch.zeros(())], lr=0.0, betas=(0.0, 0.9), seed=seed,
+        streams=streams,
+    )  # fmt: skip
+    for got, grad, stream in zip(m, grads, streams, strict=True):
+        assert_same_bits(got, round_stochastic(grad, seed, 1, exp_avg, stream), f"stream {stream}")
