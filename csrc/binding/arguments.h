@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "binding/boxed.h"
@@ -52,6 +53,31 @@ inline std::optional<Dtype> as_dtype(int32_t code) {
   return std::nullopt;
 }
 
+inline size_t dtype_size(int32_t dtype) {
+  const struct {
+    int32_t code;
+    size_t bytes;
+  } known[] = {{aoti_torch_dtype_int8(), 1},     {aoti_torch_dtype_uint8(), 1},
+               {aoti_torch_dtype_bool(), 1},     {aoti_torch_dtype_bfloat16(), 2},
+               {aoti_torch_dtype_float16(), 2},  {aoti_torch_dtype_int16(), 2},
+               {aoti_torch_dtype_float32(), 4},  {aoti_torch_dtype_int32(), 4},
+               {aoti_torch_dtype_float64(), 8},  {aoti_torch_dtype_int64(), 8},
+               {aoti_torch_dtype_complex64(), 8}};
+  for (const auto& entry : known) {
+    if (entry.code == dtype) return entry.bytes;
+  }
+  return 16;
+}
+
+// The addresses that a tensor reaches, from the first to past the last; none if it is empty.
+inline std::pair<const char*, const char*> extent_of(const Tensor& t) {
+  const auto* begin = static_cast<const char*>(t.data);
+  if (t.numel == 0) return {begin, begin};
+  int64_t last = 0;
+  for (int64_t d = 0; d < t.dim; ++d) last += (t.sizes[d] - 1) * t.strides[d];
+  return {begin, begin + static_cast<size_t>(last + 1) * dtype_size(t.dtype)};
+}
+
 // `the CPU`, `cuda:1`.
 inline std::string device_text(int32_t type, int32_t index) {
   if (type == aoti_torch_device_type_cpu()) return "the CPU";
@@ -61,6 +87,7 @@ inline std::string device_text(int32_t type, int32_t index) {
 
 // True for the layout that torch.empty makes: the common case, told without an allocation.
 inline bool is_contiguous(const Tensor& t) {
+  if (t.numel == 0) return true;
   int64_t expected = 1;
   for (int64_t d = t.dim - 1; d >= 0; --d) {
     if (t.sizes[d] != 1 && t.strides[d] != expected) return false;
@@ -138,6 +165,56 @@ class Arguments : public Checker {
     if (!t) return nullptr;
     one_element(*t, name, aoti_torch_dtype_float32(), device);
     return static_cast<const float*>(t->data);
+  }
+
+  // For a single tensor: on this library's device number `device`,
+  void on_device(const Tensor& t, const char* name, int32_t device) const {
+    if (on_this(t) && t.device_index == device) return;
+    value_error(name, " must be on ", device_text(device_type(), device), "; got a tensor on ",
+                device_text(t.device_type, t.device_index));
+  }
+  // of one dtype,
+  void has_dtype(const Tensor& t, const char* name, int32_t dtype) const {
+    if (t.dtype != dtype) {
+      type_error(name, " must be ", dtype_name(dtype), "; got ", dtype_name(t.dtype));
+    }
+  }
+  // or of one of the three floating ones,
+  Dtype floating(const Tensor& t, const char* name) const {
+    const std::optional<Dtype> dtype = as_dtype(t.dtype);
+    if (!dtype) {
+      type_error(name, " must be float32, bfloat16 or float16; got ", dtype_name(t.dtype));
+    }
+    return *dtype;
+  }
+  // of one shape,
+  void has_shape(const Tensor& t, const char* name, const std::vector<int64_t>& sizes) const {
+    if (std::vector<int64_t>(t.sizes, t.sizes + t.dim) == sizes) return;
+    std::string wanted;
+    for (const int64_t size : sizes) wanted += (wanted.empty() ? "" : ", ") + std::to_string(size);
+    value_error(name, " must have shape [", wanted, "]; got ", shape_text(t));
+  }
+  // laid out as torch.empty does,
+  void contiguous(const Tensor& t, const char* name) const {
+    if (!is_contiguous(t)) value_error(name, " must be contiguous; got strides of another layout");
+  }
+  // or a matrix whose rows are consecutive elements, however far apart: the stride of the rows.
+  int64_t rows_of_matrix(const Tensor& t, const char* name) const {
+    if (t.dim != 2) value_error(name, " must be a matrix; got shape ", shape_text(t));
+    if (t.sizes[1] > 1 && t.strides[1] != 1) {
+      value_error(name, " must have consecutive columns; got column stride ", t.strides[1]);
+    }
+    return t.sizes[0] > 1 ? t.strides[0] : t.sizes[1];
+  }
+  // Memory that is written must not be memory that is read.
+  void apart(const Tensor& written, const char* written_name, const Tensor& read,
+             const char* read_name) const {
+    const auto [begin, end] = extent_of(written);
+    const auto [other_begin, other_end] = extent_of(read);
+    if (begin < other_end && other_begin < end) {
+      value_error(written_name, " must not overlap ", read_name,
+                  " in memory; got overlapping views");
+    }
   }
 
  private:

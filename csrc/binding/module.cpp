@@ -27,6 +27,7 @@ std::map<std::string, bool> cpu_features() {
   return {{"avx2", __builtin_cpu_supports("avx2")},
           {"fma", __builtin_cpu_supports("fma")},
           {"f16c", __builtin_cpu_supports("f16c")},
+          {"avxvnni", __builtin_cpu_supports("avxvnni")},
           {"avx512f", __builtin_cpu_supports("avx512f")},
           {"avx512bw", __builtin_cpu_supports("avx512bw")},
           {"avx512dq", __builtin_cpu_supports("avx512dq")},

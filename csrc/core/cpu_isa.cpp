@@ -38,14 +38,26 @@ bool isa_supported(Isa isa) {
     case Isa::kAvx2:
       return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
              __builtin_cpu_supports("f16c");
+    case Isa::kAvxVnni:
+      return isa_supported(Isa::kAvx2) && (has_vex_vnni() || isa_supported(Isa::kAvx512Vnni));
     case Isa::kAvx512:
       return isa_supported(Isa::kAvx2) && __builtin_cpu_supports("avx512f") &&
              __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
              __builtin_cpu_supports("avx512vl");
+    case Isa::kAvx512Vnni:
+      return isa_supported(Isa::kAvx512) && __builtin_cpu_supports("avx512vnni");
   }
   return false;
 #else
   return isa == Isa::kPortable;
+#endif
+}
+
+bool has_vex_vnni() {
+#if defined(__x86_64__)
+  return __builtin_cpu_supports("avxvnni");
+#else
+  return false;
 #endif
 }
 

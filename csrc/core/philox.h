@@ -38,4 +38,17 @@ HALFWORD_INLINE PhiloxWords<U> philox4x32(PhiloxWords<U> counter, uint64_t key) 
   return counter;
 }
 
+// One of all random sequences: a key, and the counter words that a call's number leaves.
+struct RandomStream {
+  uint64_t seed;
+  uint32_t high[2];
+};
+
+// The words of elements [8 * call, 8 * call + 8) of a sequence, for the call or the vector of them
+// whose number has these low words and this high one.
+template <class U>
+HALFWORD_INLINE PhiloxWords<U> random_words(const RandomStream& stream, U low, uint32_t high) {
+  return philox4x32<U>({{low, high, stream.high[0], stream.high[1]}}, stream.seed);
+}
+
 }  // namespace halfword

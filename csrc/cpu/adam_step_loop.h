@@ -2,6 +2,7 @@
 // Include after one of the simd_*.h headers.
 #pragma once
 
+#include "core/adam_random.h"
 #include "cpu/adam_step_run.h"
 #include "cpu/elements.h"
 #include "cpu/random_bits.h"
@@ -111,7 +112,7 @@ HALFWORD_INLINE void fill_block(const AdamRun& run, int64_t first, int64_t count
                                       moments, moments && run.coefficients.amsgrad};
   for (int purpose = 0; purpose < kAdamPurposes; ++purpose) {
     if (!wanted[purpose]) continue;
-    const AdamRandomKey key{run.seed, run.step, run.stream, purpose};
+    const RandomStream key = adam_random(run.seed, run.step, run.stream, purpose);
     if (run.elements != nullptr) {
       gather_random(key, run.elements + first, count, random[purpose]);
     } else {

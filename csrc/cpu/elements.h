@@ -19,6 +19,7 @@ struct Float32 {
   HALFWORD_INLINE static uint32_t largest_magnitude(const void* p, int64_t count) {
     return largest_word(static_cast<const uint32_t*>(p), count);
   }
+  HALFWORD_INLINE static uint32_t magnitude_as_float32(uint32_t word) { return word; }
 };
 
 // A 16-bit float; Format says how FP32 becomes its bits and back.
@@ -40,11 +41,15 @@ struct Half : Format {
 struct BFloat16Format {
   HALFWORD_INLINE static F32 to_float(U16 half) { return from_bits<F32>(widen(half) << 16); }
   HALFWORD_INLINE static U16 nearest(F32 x) { return narrow(bfloat16_nearest(x)); }
+  HALFWORD_INLINE static uint32_t magnitude_as_float32(uint32_t word) { return word << 16; }
 };
 
 struct Float16Format {
   HALFWORD_INLINE static F32 to_float(U16 half) { return float_from_float16(half); }
   HALFWORD_INLINE static U16 nearest(F32 x) { return float16_nearest(x); }
+  HALFWORD_INLINE static uint32_t magnitude_as_float32(uint32_t word) {
+    return largest_lane(bits(float_from_float16(narrow(U32(word)))));
+  }
 };
 
 using BFloat16 = Half<BFloat16Format>;

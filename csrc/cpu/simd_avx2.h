@@ -134,6 +134,12 @@ HALFWORD_INLINE void add_eights(const float* lanes, float* sums, int64_t eights)
   }
 }
 
+HALFWORD_INLINE uint32_t largest_lane(U32 a) {
+  __m128i four = _mm_max_epu32(_mm256_castsi256_si128(a.v), _mm256_extracti128_si256(a.v, 1));
+  four = _mm_max_epu32(four, _mm_shuffle_epi32(four, 0x4e));
+  four = _mm_max_epu32(four, _mm_shuffle_epi32(four, 0xb1));
+  return static_cast<uint32_t>(_mm_cvtsi128_si32(four));
+}
 HALFWORD_INLINE uint32_t largest_half(const uint16_t* p, int64_t count) {
   const __m256i magnitude = _mm256_set1_epi16(0x7fff);
   __m256i largest = _mm256_setzero_si256();
@@ -154,10 +160,46 @@ HALFWORD_INLINE uint32_t largest_word(const uint32_t* p, int64_t count) {
     const __m256i x = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p + i));
     largest = _mm256_max_epu32(largest, _mm256_and_si256(x, magnitude));
   }
-  __m128i four =
-      _mm_max_epu32(_mm256_castsi256_si128(largest), _mm256_extracti128_si256(largest, 1));
-  four = _mm_max_epu32(four, _mm_shuffle_epi32(four, 0x4e));
-  four = _mm_max_epu32(four, _mm_shuffle_epi32(four, 0xb1));
+  return largest_lane(largest);
+}
+
+HALFWORD_INLINE F32 maximum(F32 a, F32 b) { return _mm256_max_ps(a.v, b.v); }
+HALFWORD_INLINE F32 minimum(F32 a, F32 b) { return _mm256_min_ps(a.v, b.v); }
+HALFWORD_INLINE U32 maximum(U32 a, U32 b) { return _mm256_max_epu32(a.v, b.v); }
+HALFWORD_INLINE Mask is_less(F32 a, F32 b) { return {_mm256_cmp_ps(a.v, b.v, _CMP_LT_OQ)}; }
+HALFWORD_INLINE F32 magnitude(F32 a) { return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), a.v); }
+HALFWORD_INLINE F32 round_even(F32 a) {
+  return _mm256_round_ps(a.v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+}
+HALFWORD_INLINE F32 round_down(F32 a) {
+  return _mm256_round_ps(a.v, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC);
+}
+HALFWORD_INLINE U32 to_integer(F32 a) { return _mm256_cvttps_epi32(a.v); }
+HALFWORD_INLINE F32 from_integer(U32 a) { return _mm256_cvtepi32_ps(a.v); }
+HALFWORD_INLINE U32 operator-(U32 a, U32 b) { return _mm256_sub_epi32(a.v, b.v); }
+HALFWORD_INLINE U32 operator*(U32 a, U32 b) { return _mm256_mullo_epi32(a.v, b.v); }
+HALFWORD_INLINE U32 load_words(const uint32_t* p) {
+  return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+}
+HALFWORD_INLINE void store_words(uint32_t* p, U32 a) {
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), a.v);
+}
+HALFWORD_INLINE U32 load_bytes(const int8_t* p) {
+  return _mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)));
+}
+HALFWORD_INLINE void store_bytes(int8_t* p, U32 a) {
+  // The low byte of each word, gathered in the low four bytes of each half.
+  const __m256i order = _mm256_broadcastsi128_si256(
+      _mm_setr_epi8(0, 4, 8, 12, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1));
+  const __m256i packed = _mm256_shuffle_epi8(a.v, order);
+  const __m128i both =
+      _mm_unpacklo_epi32(_mm256_castsi256_si128(packed), _mm256_extracti128_si256(packed, 1));
+  _mm_storel_epi64(reinterpret_cast<__m128i*>(p), both);
+}
+HALFWORD_INLINE uint32_t sum_of_lanes(U32 a) {
+  __m128i four = _mm_add_epi32(_mm256_castsi256_si128(a.v), _mm256_extracti128_si256(a.v, 1));
+  four = _mm_add_epi32(four, _mm_shuffle_epi32(four, 0x4e));
+  four = _mm_add_epi32(four, _mm_shuffle_epi32(four, 0xb1));
   return static_cast<uint32_t>(_mm_cvtsi128_si32(four));
 }
 

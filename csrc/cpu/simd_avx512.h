@@ -170,5 +170,33 @@ HALFWORD_INLINE uint32_t largest_word(const uint32_t* p, int64_t count) {
   return _mm512_reduce_max_epu32(largest);
 }
 
+HALFWORD_INLINE F32 maximum(F32 a, F32 b) { return _mm512_max_ps(a.v, b.v); }
+HALFWORD_INLINE F32 minimum(F32 a, F32 b) { return _mm512_min_ps(a.v, b.v); }
+HALFWORD_INLINE U32 maximum(U32 a, U32 b) { return _mm512_max_epu32(a.v, b.v); }
+HALFWORD_INLINE Mask is_less(F32 a, F32 b) { return {_mm512_cmp_ps_mask(a.v, b.v, _CMP_LT_OQ)}; }
+HALFWORD_INLINE F32 magnitude(F32 a) { return _mm512_abs_ps(a.v); }
+HALFWORD_INLINE F32 round_even(F32 a) {
+  return _mm512_roundscale_ps(a.v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+}
+HALFWORD_INLINE F32 round_down(F32 a) {
+  return _mm512_roundscale_ps(a.v, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC);
+}
+HALFWORD_INLINE U32 to_integer(F32 a) { return _mm512_cvttps_epi32(a.v); }
+HALFWORD_INLINE F32 from_integer(U32 a) { return _mm512_cvtepi32_ps(a.v); }
+HALFWORD_INLINE U32 operator-(U32 a, U32 b) { return _mm512_sub_epi32(a.v, b.v); }
+HALFWORD_INLINE U32 operator*(U32 a, U32 b) { return _mm512_mullo_epi32(a.v, b.v); }
+HALFWORD_INLINE U32 load_words(const uint32_t* p) { return _mm512_loadu_si512(p); }
+HALFWORD_INLINE void store_words(uint32_t* p, U32 a) { _mm512_storeu_si512(p, a.v); }
+HALFWORD_INLINE U32 load_bytes(const int8_t* p) {
+  return _mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+}
+HALFWORD_INLINE void store_bytes(int8_t* p, U32 a) {
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtepi32_epi8(a.v));
+}
+HALFWORD_INLINE uint32_t largest_lane(U32 a) { return _mm512_reduce_max_epu32(a.v); }
+HALFWORD_INLINE uint32_t sum_of_lanes(U32 a) {
+  return static_cast<uint32_t>(_mm512_reduce_add_epi32(a.v));
+}
+
 }  // namespace
 }  // namespace halfword

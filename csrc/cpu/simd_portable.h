@@ -155,5 +155,31 @@ HALFWORD_INLINE uint32_t largest_word(const uint32_t* p, int64_t count) {
   return largest;
 }
 
+// For quantizers. Of two numbers the larger or smaller; b if either is NaN.
+HALFWORD_INLINE F32 maximum(F32 a, F32 b) { return a.v > b.v ? a : b; }
+HALFWORD_INLINE F32 minimum(F32 a, F32 b) { return a.v < b.v ? a : b; }
+HALFWORD_INLINE U32 maximum(U32 a, U32 b) { return a.v > b.v ? a : b; }  // unsigned
+HALFWORD_INLINE Mask is_less(F32 a, F32 b) { return {a.v < b.v}; }       // false if either is NaN
+HALFWORD_INLINE F32 magnitude(F32 a) { return F32(std::fabs(a.v)); }
+HALFWORD_INLINE F32 round_even(F32 a) { return F32(std::nearbyint(a.v)); }
+HALFWORD_INLINE F32 round_down(F32 a) { return F32(std::floor(a.v)); }
+// Integers in two's complement: from a number that is one, of less than 2^31; to the nearest float.
+HALFWORD_INLINE U32 to_integer(F32 a) { return static_cast<uint32_t>(static_cast<int32_t>(a.v)); }
+HALFWORD_INLINE F32 from_integer(U32 a) {
+  return F32(static_cast<float>(static_cast<int32_t>(a.v)));
+}
+HALFWORD_INLINE U32 operator-(U32 a, U32 b) { return a.v - b.v; }
+HALFWORD_INLINE U32 operator*(U32 a, U32 b) { return a.v * b.v; }  // modulo 2^32
+HALFWORD_INLINE U32 load_words(const uint32_t* p) { return *p; }
+HALFWORD_INLINE void store_words(uint32_t* p, U32 a) { *p = a.v; }
+// Signed bytes to words, and the low bytes of words.
+HALFWORD_INLINE U32 load_bytes(const int8_t* p) {
+  return static_cast<uint32_t>(static_cast<int32_t>(*p));
+}
+HALFWORD_INLINE void store_bytes(int8_t* p, U32 a) { *p = static_cast<int8_t>(a.v); }
+// Over the lanes: the largest, and the sum modulo 2^32.
+HALFWORD_INLINE uint32_t largest_lane(U32 a) { return a.v; }
+HALFWORD_INLINE uint32_t sum_of_lanes(U32 a) { return a.v; }
+
 }  // namespace
 }  // namespace halfword

@@ -3,13 +3,13 @@
 #pragma once
 
 #include "cpu/elements.h"
+#include "cpu/lane_sum.h"
 #include "cpu/unscale_check_run.h"
 
 namespace halfword {
 namespace {
 
-constexpr int64_t kTileLanes = UnscaleCheckParams::kLanes;
-constexpr int64_t kEights = kTileLanes / 8;
+static_assert(UnscaleCheckParams::kLanes == LaneSum::kTreeLanes);
 
 HALFWORD_INLINE bool all_finite(F32 x) {
   float lanes[kLanes];
@@ -47,31 +47,13 @@ HALFWORD_INLINE bool check_and_write(const UnscaleCheckRun& run) {
   return !all_finite(flag);
 }
 
-// Adds sums[0 ... eights) in halves; what lies past them counts as 0.
-HALFWORD_INLINE float add_halves(float* sums, int64_t eights) {
-  for (int64_t half = kEights / 2; half > 0; half /= 2) {
-    for (int64_t i = 0; i + half < eights; ++i) sums[i] += sums[i + half];
-    if (eights > half) eights = half;
-  }
-  return sums[0];
-}
-
-// Lane l of the tile sums elements l, l + kTileLanes, ...
 template <class Grad>
 HALFWORD_INLINE float sum_of_squares(const UnscaleCheckRun& run) {
-  alignas(64) float lanes[kTileLanes];
-  alignas(64) float sums[kEights];
-  const int64_t active = run.count < kTileLanes ? run.count : kTileLanes;
+  LaneSum sum;
   for (int64_t i = 0; i < run.count; i += kLanes) {  // in the order of memory, for the prefetcher
-    const F32 u = unscaled<Grad>(run, i);
-    float* lane = lanes + i % kTileLanes;
-    store_floats(lane, fma(u, u, i < kTileLanes ? F32(0.0f) : load_floats(lane)));
+    sum.add_square(i, unscaled<Grad>(run, i));
   }
-  // add_eights takes 16 eights at once.
-  const int64_t padded = (active + 127) / 128 * 128;
-  for (int64_t lane = active; lane < padded; ++lane) lanes[lane] = 0.0f;
-  add_eights(lanes, sums, padded / 8);
-  return add_halves(sums, padded / 8);
+  return sum.total(run.count);
 }
 
 // A sum of squares is a number only if all of them are. If it is not, it may still be a finite sum

@@ -2,7 +2,7 @@
 
 namespace halfword {
 
-void update_scale_cpu(const UpdateScaleParams& params) {
+void update_scale_cpu(const UpdateScaleParams& params, ParallelFor) {
   ScaleState state{*params.scale, *params.growth_tracker,
                    params.hysteresis_tracker ? *params.hysteresis_tracker : 1,
                    params.skipped ? *params.skipped : 0};

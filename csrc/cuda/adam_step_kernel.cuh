@@ -60,8 +60,8 @@ __device__ __forceinline__ PhiloxWords<U32> adam_random_at(const AdamKernelParam
                                                            const AdamRow& row, uint32_t step,
                                                            AdamPurpose purpose, int64_t i) {
   const auto call = static_cast<uint64_t>(i / kElementsPerPhilox);
-  return adam_random<U32>({p.seed, step, row.stream, purpose}, static_cast<uint32_t>(call),
-                          static_cast<uint32_t>(call >> 32));
+  return random_words<U32>(adam_random(p.seed, step, row.stream, purpose),
+                           static_cast<uint32_t>(call), static_cast<uint32_t>(call >> 32));
 }
 
 // Consecutive elements of a row: a pack, or a single one.

@@ -55,6 +55,20 @@ HALFWORD_INLINE bool exceeds(F32 a, F32 b) { return !(a.v <= b.v); }  // true if
 HALFWORD_INLINE bool is_nan(F32 a) { return a.v != a.v; }
 HALFWORD_INLINE bool is_finite(F32 a) { return a.v - a.v == 0.0f; }
 
+// For quantizers; see cpu/simd_portable.h.
+HALFWORD_INLINE F32 maximum(F32 a, F32 b) { return a.v > b.v ? a : b; }
+HALFWORD_INLINE F32 minimum(F32 a, F32 b) { return a.v < b.v ? a : b; }
+HALFWORD_INLINE U32 maximum(U32 a, U32 b) { return a.v > b.v ? a : b; }
+HALFWORD_INLINE bool is_less(F32 a, F32 b) { return a.v < b.v; }
+HALFWORD_INLINE F32 magnitude(F32 a) { return F32(::fabsf(a.v)); }
+HALFWORD_INLINE F32 round_even(F32 a) { return F32(::rintf(a.v)); }
+HALFWORD_INLINE F32 round_down(F32 a) { return F32(::floorf(a.v)); }
+HALFWORD_INLINE U32 to_integer(F32 a) { return static_cast<uint32_t>(static_cast<int32_t>(a.v)); }
+HALFWORD_INLINE F32 from_integer(U32 a) {
+  return F32(static_cast<float>(static_cast<int32_t>(a.v)));
+}
+HALFWORD_INLINE U32 operator-(U32 a, U32 b) { return a.v - b.v; }
+
 HALFWORD_INLINE U32 bits(F32 a) {
   U32 word;
   memcpy(&word.v, &a.v, sizeof word.v);

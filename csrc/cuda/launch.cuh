@@ -15,8 +15,8 @@ constexpr int kWarpSize = 32;
 constexpr uint32_t kAllLanes = 0xffffffffu;
 constexpr int kThreads = 256;
 
-// How many blocks of a kernel run at the same time on the current device.
-template <auto kKernel>
+// How many blocks of kBlock threads of a kernel run at the same time on the current device.
+template <auto kKernel, int kBlock>
 cudaError_t resident_blocks(int* blocks) {
   constexpr int kDevices = 64;
   static std::atomic<int> known[kDevices];  // 0: not asked yet
@@ -28,7 +28,7 @@ cudaError_t resident_blocks(int* blocks) {
   }
   int per_processor = 0;
   int processors = 0;
-  status = cudaOccupancyMaxActiveBlocksPerMultiprocessor(&per_processor, kKernel, kThreads, 0);
+  status = cudaOccupancyMaxActiveBlocksPerMultiprocessor(&per_processor, kKernel, kBlock, 0);
   if (status != cudaSuccess) return status;
   status = cudaDeviceGetAttribute(&processors, cudaDevAttrMultiProcessorCount, device);
   if (status != cudaSuccess) return status;
@@ -40,14 +40,14 @@ cudaError_t resident_blocks(int* blocks) {
 
 // Launches as many blocks as run at the same time, and no more than there are tiles: each takes
 // every gridDim.x-th. Without tiles it only finds out whether the kernel can be launched.
-template <auto kKernel, class Params>
+template <auto kKernel, int kBlock = kThreads, class Params>
 cudaError_t launch_over_tiles(int64_t tiles, cudaStream_t stream, const Params& params) {
   int blocks = 0;
-  const cudaError_t status = resident_blocks<kKernel>(&blocks);
+  const cudaError_t status = resident_blocks<kKernel, kBlock>(&blocks);
   if (status != cudaSuccess) return status;
   if (tiles == 0) return cudaSuccess;
   const auto grid = static_cast<unsigned>(tiles < blocks ? tiles : blocks);
-  kKernel<<<grid, kThreads, 0, stream>>>(params);
+  kKernel<<<grid, kBlock, 0, stream>>>(params);
   return cudaGetLastError();
 }
 

@@ -12,6 +12,7 @@
 #include <cstdint>
 
 #include "core/cuda.h"
+#include "core/parallel.h"
 #include "core/scale_math.h"
 
 namespace halfword {
@@ -25,7 +26,7 @@ struct UpdateScaleParams {
   ScalePolicy policy;
 };
 
-void update_scale_cpu(const UpdateScaleParams& params);
+void update_scale_cpu(const UpdateScaleParams& params, ParallelFor parallel);
 
 // On CUDA all pointers are the device's.
 CudaStatus update_scale_cuda(const UpdateScaleParams& params, CudaStream stream);
