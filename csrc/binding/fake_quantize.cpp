@@ -1,0 +1,36 @@
+#include "ops/fake_quantize.h"
+
+#include "binding/block_arguments.h"
+
+namespace halfword::binding {
+namespace {
+
+const BlockArguments kCheck("fake_quantize");
+
+void fake_quantize(const Tensor& x, const int64_t& block_rows, const int64_t& block_cols,
+                   const int64_t& mapping, const int64_t& bits, const std::optional<Tensor>& seed,
+                   const std::optional<Tensor>& scale, const std::optional<Tensor>& zero_point,
+                   const std::optional<Tensor>& new_scale,
+                   const std::optional<Tensor>& new_zero_point, const Tensor& out) {
+  const int32_t device = x.device_index;
+  QuantizeParams p{};
+  p.dtype = kCheck.floating(x, "x");
+  p.row_stride = kCheck.rows_of_matrix(x, "x");
+  p.blocks = kCheck.blocks_of(x, block_rows, block_cols);
+  p.mapping = kCheck.mapping(mapping);
+  p.bits = kCheck.code_bits(bits);
+  p.seed = kCheck.seed(seed, p.mapping, device);
+  kCheck.scales(&p, scale, zero_point, new_scale, new_zero_point, device);
+  kCheck.on_device(out, "out", device);
+  kCheck.has_dtype(out, "out", x.dtype);
+  kCheck.has_shape(out, "out", {p.blocks.rows, p.blocks.cols});
+  kCheck.contiguous(out, "out");
+  kCheck.apart(out, "out", x, "x");
+  p.x = x.data;
+  run(FakeQuantizeParams{p, out.data}, device);
+}
+
+const bool registered = register_kernel<fake_quantize>("fake_quantize");
+
+}  // namespace
+}  // namespace halfword::binding
