@@ -1,0 +1,343 @@
+// A region of whole blocks that fits a cache is read once: ranges, scales, codes, region by region.
+// Where blocks are larger the matrix is scanned first, strip by strip, and quantized then.
+//
+// Of two sides the wide one has blocks of rows, or parts of rows, and the tall one blocks of
+// columns; where one serves both halves of the result it is the wide one.
+#include "ops/quantize_dual.h"
+
+#include <algorithm>
+#include <cstring>
+#include <vector>
+
+#include "core/cpu_isa.h"
+#include "cpu/gather.h"
+#include "cpu/quantize_dual_run.h"
+#include "cpu/tiles.h"
+
+namespace halfword {
+namespace {
+
+constexpr int64_t kCacheBytes = 1 << 18;    // of x; a core's cache holds its codes too
+constexpr int64_t kWorthAThread = 1 << 15;  // elements, as in cpu/tiles.h
+constexpr int64_t kScans = 64;   // strips that are scanned, at most; each has ranges of its columns
+constexpr int64_t kNarrow = 32;  // columns of a block that are not worth a call each
+constexpr int64_t kRowsAtOnce = 4;  // that the scan takes together
+
+QuantizeDualLoops choose_loops(const QuantizeDualParams& p) {
+  static constexpr IsaTable<decltype(&quantize_dual_loops_portable)> kLoops =
+      HALFWORD_ISA_TABLE(quantize_dual_loops);
+  return kLoops.pick()(p);
+}
+
+// Rows [row, row + rows) and columns [col, col + cols) of x.
+struct Region {
+  int64_t row;
+  int64_t col;
+  int64_t rows;
+  int64_t cols;
+};
+
+Blocks blocks_of(const Region& region, const Blocks& model) {
+  return {region.rows, region.cols, model.block_rows, model.block_cols};
+}
+
+// Ranges that begin empty. A vector may be read and written past the last.
+class Ranges {
+ public:
+  Ranges(int64_t count, bool affine)
+      : largest_(padded(count)), low_(affine ? padded(count) : 0), high_(low_.size()) {}
+
+  RangeArrays at(int64_t i) {
+    if (low_.empty()) return {largest_.data() + i, nullptr, nullptr};
+    return {largest_.data() + i, low_.data() + i, high_.data() + i};
+  }
+
+ private:
+  static size_t padded(int64_t count) { return static_cast<size_t>(count + kVectorMultiple); }
+
+  std::vector<uint32_t> largest_;
+  std::vector<float> low_, high_;
+};
+
+RangeArrays advance(const RangeArrays& ranges, int64_t i) {
+  if (ranges.low == nullptr) return {ranges.largest + i, nullptr, nullptr};
+  return {ranges.largest + i, ranges.low + i, ranges.high + i};
+}
+
+// One of the two quantizations of a region, over blocks of x (not of x^T). Vectors may be read past
+// the last scale.
+struct Side {
+  Side(const Blocks& b, bool affine) : blocks(b), ranges(b.count(), affine) {
+    inv.resize(b.count() + kVectorMultiple);
+    if (affine) zero_point.resize(inv.size());
+  }
+
+  Blocks blocks;
+  Ranges ranges;
+  std::vector<float> inv;
+  std::vector<float> zero_point;
+};
+
+class Dual {
+ public:
+  explicit Dual(const QuantizeDualParams& p)
+      : p_(p),
+        loops_(choose_loops(p)),
+        size_(element_size(p.dtype)),
+        affine_(p.mapping == Mapping::kAffine),
+        count_(is_exact_copy(p) ? 1 : 2) {
+    blocks_[0] = p.blocks;
+    blocks_[1] = {p.blocks.rows, p.blocks.cols, p.blocks_t.block_cols, p.blocks_t.block_rows};
+    height_ = std::max(blocks_[0].block_rows, blocks_[1].block_rows);
+    width_ = std::max(blocks_[0].block_cols, blocks_[1].block_cols);
+    const Blocks& a = blocks_[0];
+    const Blocks& b = blocks_[1];
+    const bool same_rows = a.block_rows == b.block_rows;
+    wide_ = same_rows ? a.block_cols < b.block_cols : a.block_rows > b.block_rows;
+  }
+
+  void run(ParallelFor parallel) const {
+    const Region whole{0, 0, p_.blocks.rows, p_.blocks.cols};
+    const int64_t rows = std::min(whole.rows, (kStripRows + height_ - 1) / height_ * height_);
+    const int64_t fit = kCacheBytes / static_cast<int64_t>(size_) / rows / width_;
+    if (fit > 0) {
+      run_by_regions(parallel, whole, rows, fit * width_);
+    } else {
+      run_whole(parallel, whole);
+    }
+  }
+
+ private:
+  void run_by_regions(ParallelFor parallel, const Region& whole, int64_t rows, int64_t cols) const {
+    const Blocks regions{whole.rows, whole.cols, rows, cols};
+    const int64_t grain = std::max<int64_t>(1, kWorthAThread / (rows * std::min(cols, whole.cols)));
+    parallel_for(parallel, regions.count(), grain, [&](int64_t begin, int64_t end) {
+      for (int64_t k = begin; k < end; ++k) {
+        const int64_t i = k / regions.across() * rows, j = k % regions.across() * cols;
+        run_region({i, j, std::min(rows, whole.rows - i), std::min(cols, whole.cols - j)});
+      }
+    });
+  }
+
+  void run_region(const Region& region) const {
+    std::vector<Side> sides = make_sides(region);
+    RangeArrays ranges[2];
+    for (int h = 0; h < count_; ++h) ranges[h] = sides[h].ranges.at(0);
+    scan(region, ranges);
+    for (int h = 0; h < count_; ++h) finish(region, h, &sides[h], 0, sides[h].blocks.count());
+    for (int64_t i = 0; i < region.rows; i += kStripRows) {
+      for (int64_t j = 0; j < region.cols; j += kPartCols) encode_part(region, sides, i, j);
+    }
+  }
+
+  // Strip after strip of a part's columns: the lines of codes_t that it writes lie in as many pages
+  // as it has columns, and those of the next strip in the same.
+  void run_whole(ParallelFor parallel, const Region& whole) const {
+    std::vector<Side> sides = make_sides(whole);
+    scan_strips(parallel, whole, &sides);
+    for (int h = 0; h < count_; ++h) {
+      parallel_for(parallel, sides[h].blocks.count(), kWorthAThread / 8,
+                   [&](int64_t begin, int64_t end) { finish(whole, h, &sides[h], begin, end); });
+    }
+    const Blocks parts{whole.rows, whole.cols, kStripRows, kPartCols};
+    parallel_for(parallel, parts.count(), kWorthAThread / (kStripRows * kPartCols),
+                 [&](int64_t begin, int64_t end) {
+                   for (int64_t k = begin; k < end; ++k) {
+                     encode_part(whole, sides, k % parts.down() * kStripRows,
+                                 k / parts.down() * kPartCols);
+                   }
+                 });
+  }
+
+  std::vector<Side> make_sides(const Region& region) const {
+    std::vector<Side> sides;
+    for (int h = 0; h < count_; ++h) sides.emplace_back(blocks_of(region, blocks_[h]), affine_);
+    return sides;
+  }
+
+  // Strips of rows that no block boundary cuts. Those share the ranges of higher blocks, so each
+  // has its own, which are folded afterwards.
+  void scan_strips(ParallelFor parallel, const Region& whole, std::vector<Side>* sides) const {
+    const int64_t most = std::max(kStripRows / 2, (whole.rows + kScans - 1) / kScans);
+    std::vector<Region> strips;
+    for (int64_t row = 0; row < whole.rows;) {
+      const int64_t block_end = (row / height_ + 1) * height_;
+      const int64_t end = std::min({row + most, block_end, whole.rows});
+      strips.push_back({row, 0, end - row, whole.cols});
+      row = end;
+    }
+    const auto is_shared = [&](int h) { return blocks_[h].block_rows > 1; };
+    const auto offset = [&](const Region& strip, int h) {
+      return strip.row / blocks_[h].block_rows * blocks_[h].across();
+    };
+    std::vector<Ranges> own;
+    for (const Region& strip : strips) {
+      for (int h = 0; h < count_; ++h) {
+        own.emplace_back(is_shared(h) ? blocks_of(strip, blocks_[h]).count() : 0, affine_);
+      }
+    }
+    parallel_for(parallel, static_cast<int64_t>(strips.size()), 1, [&](int64_t begin, int64_t end) {
+      for (int64_t s = begin; s < end; ++s) {
+        RangeArrays ranges[2];
+        for (int h = 0; h < count_; ++h) {
+          ranges[h] = is_shared(h) ? own[s * count_ + h].at(0)
+                                   : (*sides)[h].ranges.at(offset(strips[s], h));
+        }
+        scan(strips[s], ranges);
+      }
+    });
+    for (int h = 0; h < count_; ++h) {
+      if (!is_shared(h)) continue;
+      for (size_t s = 0; s < strips.size(); ++s) {
+        loops_.fold((*sides)[h].ranges.at(offset(strips[s], h)), own[s * count_ + h].at(0),
+                    blocks_of(strips[s], blocks_[h]).count());
+      }
+    }
+  }
+
+  // Folds a region of whole blocks, or a strip of a row of them, into ranges of its blocks: a few
+  // rows through all columns, then the next, as memory likes it.
+  void scan(const Region& region, const RangeArrays (&ranges)[2]) const {
+    const Blocks wide = blocks_of(region, blocks_[wide_]);
+    const Blocks tall = blocks_of(region, blocks_[1 - wide_]);
+    const int64_t row_step = wide.block_rows == 1 ? wide.across() : 0;
+    Ranges unused(count_ == 1 ? width_ : 0, affine_);
+    for (int64_t i = 0, rows; i < region.rows; i += rows) {
+      rows = std::min({kRowsAtOnce, height_ - i % height_, region.rows - i});
+      for (int64_t j = 0; j < region.cols; j += width_) {
+        loops_.scan(element(region, i, j), p_.row_stride, rows, std::min(width_, region.cols - j),
+                    advance(ranges[wide_], wide.of(i, j)), row_step,
+                    count_ == 1 ? unused.at(0) : advance(ranges[1 - wide_], tall.of(i, j)));
+      }
+    }
+  }
+
+  // The scales of blocks [begin, end) of a region, from their ranges.
+  void finish(const Region& region, int h, Side* side, int64_t begin, int64_t end) const {
+    const Blocks& all = blocks_[h];
+    const int64_t first_down = region.row / all.block_rows;
+    const int64_t first_across = region.col / all.block_cols;
+    for (int64_t k = begin; k < end; ++k) {
+      const RangeArrays range = side->ranges.at(k);
+      const BlockScale scale =
+          compute_scale({*range.largest, affine_ ? *range.low : 0.0f, affine_ ? *range.high : 0.0f},
+                        p_.mapping, p_.bits);
+      side->inv[k] = scale.inv;
+      if (affine_) side->zero_point[k] = scale.zero_point;
+      const int64_t down = first_down + k / side->blocks.across();
+      const int64_t across = first_across + k % side->blocks.across();
+      if (h == 0) {
+        const int64_t at = down * all.across() + across;
+        p_.scale[at] = scale.scale;
+        if (affine_) p_.zero_point[at] = static_cast<int32_t>(scale.zero_point);
+      }
+      if (h == count_ - 1) {
+        const int64_t at = across * all.down() + down;
+        p_.scale_t[at] = scale.scale;
+        if (affine_) p_.zero_point_t[at] = static_cast<int32_t>(scale.zero_point);
+      }
+    }
+  }
+
+  struct Scratch {
+    alignas(64) int8_t staged[kStripRows * kStagedPitch];
+    alignas(64) int8_t lines[kLineColumns * kStripRows];
+    alignas(64) uint16_t random[2][kRandomMemory];
+    alignas(64) float inv[kPartCols + kVectorMultiple];
+    alignas(64) float zero_point[kPartCols + kVectorMultiple];
+  };
+
+  // The part of a region whose first element is (i, j).
+  void encode_part(const Region& region, const std::vector<Side>& sides, int64_t i,
+                   int64_t j) const {
+    const int64_t rows = std::min(kStripRows, region.rows - i);
+    const int64_t cols = std::min(kPartCols, region.cols - j);
+    Scratch scratch;
+    for (int64_t r = 0; r < rows; ++r) {
+      encode_row(region, sides, i + r, j, cols, scratch.staged + r * kStagedPitch, &scratch);
+    }
+    const int64_t pitch = p_.blocks.rows;
+    int8_t* out = p_.codes_t + (region.col + j) * pitch + region.row + i;
+    for (int64_t c = 0; c < cols; c += kLineColumns, out += kLineColumns * pitch) {
+      if (rows == kStripRows && c + kLineColumns <= cols) {
+        loops_.transpose(scratch.staged + c, out, pitch);
+        continue;
+      }
+      loops_.transpose(scratch.staged + c, scratch.lines, kStripRows);
+      for (int64_t l = 0; l < std::min(kLineColumns, cols - c); ++l) {
+        std::memcpy(out + l * pitch, scratch.lines + l * kStripRows, static_cast<size_t>(rows));
+      }
+    }
+  }
+
+  // A call for each of the wider blocks, or one where they are narrow.
+  void encode_row(const Region& region, const std::vector<Side>& sides, int64_t i, int64_t j,
+                  int64_t cols, int8_t* staged, Scratch* scratch) const {
+    const CodeRange range = code_range(p_.mapping, p_.bits);
+    const Side& wide = sides[wide_];
+    const int64_t first = (region.row + i) * p_.blocks.cols + region.col + j;
+    const uint16_t* random[2] = {nullptr, nullptr};
+    for (int h = 0; h < count_ && p_.seed != nullptr; ++h) {
+      const RandomStream stream = quantize_random(static_cast<uint64_t>(*p_.seed),
+                                                  h == 0 ? kRowCodeBits : kTransposedCodeBits);
+      random[h] = loops_.random(stream, first, cols, scratch->random[h]);
+    }
+    const auto encode = [&](int64_t c, int64_t count, const PartScales& wide_scales) {
+      DualPart part{};
+      part.x = element(region, i, j + c);
+      part.count = count;
+      (wide_ == 0 ? part.scales : part.staged_scales) = wide_scales;
+      if (count_ == 2) {
+        const Side& tall = sides[1 - wide_];
+        (wide_ == 0 ? part.staged_scales : part.scales) = scales_at(tall, i, j + c, true);
+      }
+      if (p_.seed != nullptr) {
+        part.random = random[0] + c;
+        part.staged_random = count_ == 2 ? random[1] + c : nullptr;
+      }
+      part.codes = p_.codes + first + c;
+      part.staged = staged + c;
+      loops_.encode(part, range);
+    };
+    if (width_ < kNarrow) {
+      for (int64_t c = 0; c < cols; ++c) {
+        const int64_t block = wide.blocks.of(i, j + c);
+        scratch->inv[c] = wide.inv[block];
+        if (affine_) scratch->zero_point[c] = wide.zero_point[block];
+      }
+      return encode(0, cols, {scratch->inv, scratch->zero_point, true});
+    }
+    for (int64_t c = 0, count; c < cols; c += count) {
+      count = std::min(width_ - (j + c) % width_, cols - c);
+      encode(c, count, scales_at(wide, i, j + c, false));
+    }
+  }
+
+  PartScales scales_at(const Side& side, int64_t i, int64_t j, bool each) const {
+    const int64_t block = side.blocks.of(i, j);
+    return {side.inv.data() + block, affine_ ? side.zero_point.data() + block : nullptr, each};
+  }
+
+  const char* element(const Region& region, int64_t i, int64_t j) const {
+    return halfword::advance(p_.x, (region.row + i) * p_.row_stride + region.col + j, size_);
+  }
+
+  const QuantizeDualParams& p_;
+  QuantizeDualLoops loops_;
+  size_t size_;
+  bool affine_;
+  int count_;         // of quantizations: 1 where one serves both halves
+  Blocks blocks_[2];  // of both sides, on x
+  int64_t height_;    // of the higher blocks
+  int64_t width_;     // of the wider ones
+  int wide_;          // the side that has those
+};
+
+}  // namespace
+
+void quantize_dual_cpu(const QuantizeDualParams& params, ParallelFor parallel) {
+  if (params.blocks.rows == 0 || params.blocks.cols == 0) return;
+  Dual(params).run(parallel);
+}
+
+}  // namespace halfword
