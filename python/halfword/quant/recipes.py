@@ -1,0 +1,100 @@
+"""What is done to a model's linear layers, as values that can be stored, compared and printed."""
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+from .spec import Spec
+
+
+@dataclass(frozen=True, repr=False)
+class Recipe:
+    """What all recipes have in common: fields are checked, and printed if not the default."""
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if field.type is bool:
+                self._check(isinstance(value, bool), field.name, "be a bool", value)
+
+    def __repr__(self) -> str:
+        values = ((field, getattr(self, field.name)) for field in fields(self))
+        changed = [f"{field.name}={value!r}" for field, value in values if value != field.default]
+        return f"{type(self).__name__}({', '.join(changed)})"
+
+    def _check(self, valid: bool, name: str, rule: str, value: Any) -> None:
+        if not valid:
+            raise ValueError(f"{type(self).__name__}: {name} must {rule}; got {value!r}")
+
+
+@dataclass(frozen=True, repr=False)
+class Int8Training(Recipe):
+    """Train with the three products of a linear layer in INT8; parameters stay as they are.
+
+    Args:
+        output: ``y = x W^T`` in INT8; if False, in the dtype of ``x``.
+        grad_input: the gradient of ``x``, ``dy W``, likewise.
+        grad_weight: the gradient of ``W``, ``dy^T x``, likewise; then ``x`` itself is kept for the
+            backward, and not its codes.
+        stochastic_grad: round ``dy`` stochastically, so that its codes are right on average. The
+            seed comes from torch's generator of that device.
+        hadamard: rotate both operands of each INT8 product by a Walsh-Hadamard transform of blocks
+            of this size, a power of two up to 4096, along the axis that is summed over. It spreads
+            outliers, and the rotations cancel in the product. An axis that is no multiple of it is
+            padded with zeros.
+        outliers: so many columns of ``x``, those with the largest magnitudes, take part in ``y`` in
+            the dtype of ``x`` beside the INT8 product. Which ones is decided on the device.
+
+    Raises:
+        ValueError: a value is none of these.
+    """
+
+    output: bool = True
+    grad_input: bool = True
+    grad_weight: bool = True
+    stochastic_grad: bool = False
+    hadamard: int | None = None
+    outliers: int = 0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        block, outliers = self.hadamard, self.outliers
+        known = block is None or block in [2**i for i in range(1, 13)]
+        self._check(known, "hadamard", "be None or a power of two in 2..4096", block)
+        self._check(_is_int(outliers) and outliers >= 0, "outliers", "be an integer >= 0", outliers)
+
+
+@dataclass(frozen=True, repr=False)
+class Int8Dynamic(Recipe):
+    """Weights stored as INT8 codes, one scale a row; activations quantized per token as they come.
+
+    The weights are frozen. The gradients of the input and the bias are those of the linear layer
+    with the dequantized weights.
+
+    Args:
+        grad_input: the gradient of the input in INT8; if False, in its own dtype.
+    """
+
+    grad_input: bool = True
+
+
+@dataclass(frozen=True, repr=False)
+class Int8Static(Recipe):
+    """The same with one scale for all activations of a layer, found by :func:`calibrate`.
+
+    Args:
+        symmetric: without a zero point. If False, the codes cover the range from the smallest to
+            the largest activation, which is worth a bit after a ReLU.
+        grad_input: as in :class:`Int8Dynamic`.
+    """
+
+    symmetric: bool = True
+    grad_input: bool = True
+
+    @property
+    def spec(self) -> Spec:
+        """How activations are quantized."""
+        return Spec(axis="tensor", symmetric=self.symmetric)
+
+
+def _is_int(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
