@@ -1,0 +1,191 @@
+// A GEMM on CUDA: operands brought to aligned rows where they are not, sums of b's rows where a
+// zero point needs them, the kernel of the plan's tile, and for split sums a second one.
+#include "ops/gemm_int8.h"
+
+#include <cuda_runtime_api.h>
+
+#include <atomic>
+
+#include "core/host_device.h"
+#include "cuda/gemm_int8_launch.h"
+#include "cuda/gemm_int8_plan.h"
+#include "cuda/pack_int8.h"
+
+namespace halfword {
+namespace {
+
+constexpr int64_t kAlignment = 256;                // of parts of the scratch memory
+constexpr int64_t kNarrowSumK = int64_t{1} << 24;  // 2^24 * 128 = 2^31: b_sums wrap beyond
+
+// Of the current device.
+cudaError_t multiprocessors(int* count) {
+  constexpr int kDevices = 64;
+  static std::atomic<int> known[kDevices];  // 0: not asked yet
+  int device = 0;
+  cudaError_t status = cudaGetDevice(&device);
+  if (status != cudaSuccess) return status;
+  if (device < kDevices && (*count = known[device].load(std::memory_order_relaxed)) > 0) {
+    return cudaSuccess;
+  }
+  status = cudaDeviceGetAttribute(count, cudaDevAttrMultiProcessorCount, device);
+  if (status == cudaSuccess && device < kDevices) {
+    known[device].store(*count, std::memory_order_relaxed);
+  }
+  return status;
+}
+
+bool all_rows_at(const void* data, int64_t stride_bytes, int64_t rows, int64_t alignment) {
+  return reinterpret_cast<uintptr_t>(data) % alignment == 0 &&
+         (rows <= 1 || stride_bytes % alignment == 0);
+}
+
+// int32 results have no sum that a 32-bit one could not take; others are cut.
+int64_t longest_sum(const GemmInt8Params& p) {
+  return p.out_type == GemmOut::kInt32 ? GemmInt8Params::kInt32K : GemmInt8Params::kExactK;
+}
+
+int64_t b_stride(const GemmInt8Params& p) {
+  return p.b_layout == Int8Layout::kPitched ? pitch_of(p.k) : p.b_stride;
+}
+
+// What a call needs beside its tensors, in its scratch memory.
+struct Scratch {
+  int8_t* a;  // with aligned rows, or null: as it is
+  int8_t* b;
+  int64_t* sums;        // of b's rows, or null
+  int32_t* split_sums;  // or null
+  int64_t split_pitch;  // of split_sums
+  size_t bytes;
+
+  Scratch(const GemmInt8Params& p, const GemmPlan& plan, void* memory) {
+    bytes = 0;
+    const auto take = [&](bool needed, int64_t size) -> void* {
+      if (!needed) return nullptr;
+      const uintptr_t at = reinterpret_cast<uintptr_t>(memory) + bytes;
+      bytes += divide_up(size, kAlignment) * kAlignment;
+      return reinterpret_cast<void*>(at);
+    };
+    const bool wants_sums = p.zero_point_a != nullptr && (p.b_sums == nullptr || p.k > kNarrowSumK);
+    split_pitch = divide_up(p.n, 4) * 4;
+    const int64_t split_bytes = plan.splits * p.m * split_pitch * int64_t{sizeof(int32_t)};
+    const int64_t pitch = pitch_of(p.k);
+    a = static_cast<int8_t*>(take(!all_rows_at(p.a, p.a_stride, p.m, 16), p.m * pitch));
+    b = static_cast<int8_t*>(take(!all_rows_at(p.b, b_stride(p), p.n, 16), p.n * pitch));
+    sums = static_cast<int64_t*>(take(wants_sums, p.n * int64_t{sizeof(int64_t)}));
+    split_sums = static_cast<int32_t*>(take(plan.splits > 1, split_bytes));
+  }
+};
+
+cudaError_t plan_call(const GemmInt8Params& p, GemmPlan* plan) {
+  int processors = 0;
+  const cudaError_t status = multiprocessors(&processors);
+  if (status == cudaSuccess) *plan = plan_gemm(p.m, p.n, p.k, longest_sum(p), {processors});
+  return status;
+}
+
+// Aligned copies of the operands, and the sums of b's rows.
+cudaError_t prepare(const GemmInt8Params& p, const Scratch& scratch, cudaStream_t stream) {
+  if (scratch.a != nullptr) {
+    const PitchRows a{.from = p.a,
+                      .row_stride = p.a_stride,
+                      .rows = p.m,
+                      .k = p.k,
+                      .to = reinterpret_cast<uint8_t*>(scratch.a),
+                      .sums = nullptr,
+                      .wide_sums = nullptr};
+    const cudaError_t status = pitch_rows(a, stream);
+    if (status != cudaSuccess) return status;
+  }
+  if (scratch.b == nullptr && scratch.sums == nullptr) return cudaSuccess;
+  return pitch_rows({.from = p.b,
+                     .row_stride = b_stride(p),
+                     .rows = p.n,
+                     .k = p.k,
+                     .to = reinterpret_cast<uint8_t*>(scratch.b),
+                     .sums = nullptr,
+                     .wide_sums = scratch.sums},
+                    stream);
+}
+
+GemmFinish finish_of(const GemmInt8Params& p, const Scratch& scratch) {
+  const auto size = static_cast<int64_t>(element_size(p.out_type));
+  const int64_t pack = size == 1 ? 8 : 16;  // bytes of a lane's access
+  const auto of_residual = static_cast<int64_t>(element_size(p.residual_dtype));
+  return {.gemm = p,
+          .sums = scratch.sums,
+          .out_in_packs = all_rows_at(p.out, p.out_stride * size, p.m, pack),
+          .residual_in_packs =
+              all_rows_at(p.residual, p.residual_stride * of_residual, p.m, 4 * of_residual)};
+}
+
+// For the kernel of split sums: they are written as they are.
+GemmFinish unfinished(const Scratch& scratch, const GemmInt8Params& p) {
+  GemmInt8Params sums{};
+  sums.m = p.m;
+  sums.n = p.n;
+  sums.k = p.k;
+  sums.out = scratch.split_sums;
+  sums.out_type = GemmOut::kInt32;
+  sums.out_stride = scratch.split_pitch;
+  return {.gemm = sums, .sums = nullptr, .out_in_packs = true, .residual_in_packs = false};
+}
+
+cudaError_t launch_tile(int tile, const GemmKernelParams& params, int64_t splits,
+                        cudaStream_t stream) {
+  static_assert(kGemmTileCount == 5);
+  switch (tile) {
+    case 0: return launch_gemm<0>(params, splits, stream);
+    case 1: return launch_gemm<1>(params, splits, stream);
+    case 2: return launch_gemm<2>(params, splits, stream);
+    case 3: return launch_gemm<3>(params, splits, stream);
+    default: return launch_gemm<4>(params, splits, stream);
+  }
+}
+
+}  // namespace
+
+size_t gemm_int8_scratch_bytes(const GemmInt8Params& params) {
+  GemmPlan plan;
+  if (params.m == 0 || params.n == 0 || plan_call(params, &plan) != cudaSuccess) return 0;
+  return Scratch(params, plan, nullptr).bytes;
+}
+
+CudaStatus gemm_int8_cuda(const GemmInt8Params& params, void* memory, CudaStream stream) {
+  if (params.b_layout == Int8Layout::kPanels) return cudaErrorInvalidValue;
+  if (params.m == 0 || params.n == 0) return cudaSuccess;
+  GemmPlan plan;
+  cudaError_t status = plan_call(params, &plan);
+  if (status != cudaSuccess) return status;
+  const Scratch scratch(params, plan, memory);
+  status = prepare(params, scratch, stream);
+  if (status != cudaSuccess) return status;
+  const bool is_split = plan.splits > 1;
+  const int64_t pitch = pitch_of(params.k);
+  const GemmFinish finish = finish_of(params, scratch);
+  const GemmKernelParams kernel{.finish = is_split ? unfinished(scratch, params) : finish,
+                                .a = {scratch.a != nullptr ? scratch.a : params.a,
+                                      scratch.a != nullptr ? pitch : params.a_stride, params.m},
+                                .b = {scratch.b != nullptr ? scratch.b : params.b,
+                                      scratch.b != nullptr ? pitch : b_stride(params), params.n},
+                                .m_tiles = plan.m_tiles,
+                                .n_tiles = plan.n_tiles,
+                                .steps = plan.steps,
+                                .split_stride = params.m * scratch.split_pitch,
+                                .height = plan.height};
+  status = launch_tile(plan.tile, kernel, plan.splits, stream);
+  if (status != cudaSuccess || !is_split) return status;
+  return launch_gemm_finish(finish, scratch.split_sums, plan.splits, scratch.split_pitch, stream);
+}
+
+}  // namespace halfword
+
+// The plan of a GEMM on a device of `processors`, for tests and for people: tile, height, m_tiles,
+// n_tiles, splits, and the modelled cycles.
+extern "C" HALFWORD_EXPORT double halfword_gemm_int8_plan(int64_t m, int64_t n, int64_t k,
+                                                          int32_t processors, int64_t* plan) {
+  using halfword::GemmInt8Params;
+  const halfword::GemmPlan p = halfword::plan_gemm(m, n, k, GemmInt8Params::kExactK, {processors});
+  plan[0] = p.tile, plan[1] = p.height, plan[2] = p.m_tiles, plan[3] = p.n_tiles;
+  plan[4] = p.splits;
+  return p.cycles;
+}

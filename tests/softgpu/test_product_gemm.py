@@ -1,0 +1,115 @@
+"""gemm_int8 and pack_int8 on the software GPU: the CPU's bits under every adversary, what is moved
+and launched, and how products are cut."""
+
+from itertools import pairwise
+
+import pytest
+import torch
+
+from halfword import ops
+
+from .product_gemm import ADVERSARIES, CHECKS, SHAPES, Shape, codes, operands, plan_of
+from .test_product import counted, launched, only
+
+
+@pytest.mark.parametrize("adversary", ADVERSARIES.values(), ids=ADVERSARIES)
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+def test_same_bits_as_the_cpu(softgpu, check, adversary):
+    with softgpu.adversary(**adversary):
+        check()
+
+
+# What is moved.
+
+COUNTED = [
+    Shape(16, 64, 1024, 0, 16, 1),
+    Shape(32, 96, 512, 1, 32, 1),
+    Shape(64, 128, 256, 2, 32, 1),
+    Shape(256, 256, 256, 3, 128, 1),
+]
+
+
+@pytest.mark.parametrize("dtype", [torch.int32, torch.bfloat16, torch.int8], ids=str)
+@pytest.mark.parametrize("shape", COUNTED, ids=str)
+def test_operands_come_once_from_memory_and_without_bank_conflicts(softgpu, shape, dtype):
+    plan = plan_of(*shape[:3])
+    assert (plan.tile, plan.height) == (shape.tile, shape.height)
+    a, b = operands(shape)
+    out = torch.zeros(shape.m, shape.n, dtype=dtype)
+    scales = {} if dtype == torch.int32 else {"scale_b": torch.rand(shape.n)}
+    scale_out = torch.tensor(0.1) if dtype == torch.int8 else None
+    counts = counted(softgpu, lambda: ops.gemm_int8(a, b, **scales, scale_out=scale_out, out=out))
+    count = only(counts, "gemm_int8_kernel")
+    read = a.numel() + b.numel() + 4 * shape.n * len(scales)
+    assert count.sectors_loaded * 32 <= read + 32  # scale_out
+    if dtype == torch.int32:  # each row of tiles asks the cache for b, each column of tiles for a
+        requests = plan.n_tiles * a.numel() + plan.m_tiles * b.numel()
+        assert count.sectors_load_requests * 32 == requests
+    assert count.sectors_stored == count.sectors_store_requests == out.nbytes // 32
+    assert count.bank_conflicts == 0
+
+
+def test_packing_reads_and_writes_once(softgpu):
+    b = codes(40, 1001)
+    counts = counted(softgpu, lambda: ops.pack_int8(b))
+    count = only(counts, "pack_int8_kernel")
+    assert count.sectors_loaded * 32 <= b.numel() + 32
+    assert count.sectors_stored * 32 <= 40 * 1008 + 40 * 4 + 32
+
+
+# What is launched.
+
+
+def test_an_aligned_product_takes_one_launch(softgpu):
+    a, b = codes(4, 64), codes(32, 64)
+    names = launched(softgpu, lambda: ops.gemm_int8(a, b))
+    assert ["gemm_int8_kernel" in name for name in names] == [True]
+
+
+def test_a_packed_weight_needs_no_other_launch_for_odd_columns_and_zero_points(softgpu):
+    a, b = codes(4, 80)[:, :75], codes(32, 75)
+    zero_point = torch.tensor([3], dtype=torch.int32)
+    names = launched(softgpu, lambda: ops.gemm_int8(a, ops.pack_int8(b), zero_point_a=zero_point))
+    assert ["pack_int8" in name for name in names] == [True, False]
+
+
+# How products are cut.
+
+LAYERS = [  # n, k: of models of 100 million to 70 billion parameters
+    (768, 768), (3072, 768), (768, 3072), (6144, 4096), (4096, 4096), (28672, 4096), (4096, 14336),
+    (10240, 8192), (8192, 8192), (57344, 8192), (8192, 28672), (2112, 7168), (24576, 1536),
+]  # fmt: skip
+PROCESSORS = {"A100": 108, "H100": 132, "RTX 4090": 128}
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_shapes_have_the_plans_that_they_are_there_for(softgpu, shape):
+    plan = plan_of(*shape[:3])
+    assert (plan.tile, plan.height, plan.splits) == shape[3:]
+
+
+@pytest.mark.parametrize("processors", PROCESSORS.values(), ids=PROCESSORS)
+def test_a_row_more_costs_little_where_rows_are_few(softgpu, processors):
+    """By the model: no cliff at any number of rows up to 32, where decoding is."""
+    for n, k in LAYERS:
+        cycles = [plan_of(m, n, k, processors).cycles for m in range(1, 33)]
+        assert all(more <= 1.1 * less for less, more in pairwise(cycles))
+
+
+@pytest.mark.parametrize("processors", PROCESSORS.values(), ids=PROCESSORS)
+def test_a_row_more_costs_at_most_a_wave_more(softgpu, processors):
+    """By the model: at worst one wave of blocks becomes two."""
+    for n, k in LAYERS:
+        cycles = [plan_of(m, n, k, processors).cycles for m in range(1, 2049)]
+        assert all(more <= 2 * less for less, more in pairwise(cycles))
+
+
+def test_no_sum_of_32_bits_is_longer_than_exact(softgpu):
+    exact = 1 << 16
+    for m in (1, 16, 40, 200, 4096):
+        for n in (1, 300, 8192):
+            for k in (exact, exact + 1, 3 * exact, 10_000_000):
+                plan = plan_of(m, n, k, 132)
+                depth = 256 if plan.tile < 2 else 64
+                steps = -(-k // depth)
+                assert -(-steps // plan.splits) * depth <= exact
