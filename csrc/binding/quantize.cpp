@@ -1,0 +1,44 @@
+#include "ops/quantize.h"
+
+#include "binding/block_arguments.h"
+
+namespace halfword::binding {
+namespace {
+
+const BlockArguments kCheck("quantize");
+
+void quantize(const Tensor& x, const int64_t& block_rows, const int64_t& block_cols,
+              const int64_t& mapping, const int64_t& bits, const std::optional<Tensor>& seed,
+              const std::optional<Tensor>& scale, const std::optional<Tensor>& zero_point,
+              const std::optional<Tensor>& new_scale, const std::optional<Tensor>& new_zero_point,
+              const Tensor& codes, const std::optional<Tensor>& row_sums) {
+  const int32_t device = x.device_index;
+  QuantizeParams p{};
+  p.dtype = kCheck.floating(x, "x");
+  p.row_stride = kCheck.rows_of_matrix(x, "x");
+  p.blocks = kCheck.blocks_of(x, block_rows, block_cols);
+  p.mapping = kCheck.mapping(mapping);
+  p.bits = kCheck.code_bits(bits);
+  p.seed = kCheck.seed(seed, p.mapping, device);
+  kCheck.scales(&p, scale, zero_point, new_scale, new_zero_point, device);
+  kCheck.on_device(codes, "codes", device);
+  kCheck.has_dtype(codes, "codes", aoti_torch_dtype_int8());
+  kCheck.has_shape(codes, "codes", {p.blocks.rows, p.blocks.cols});
+  kCheck.contiguous(codes, "codes");
+  kCheck.apart(codes, "codes", x, "x");
+  if (row_sums) {
+    kCheck.on_device(*row_sums, "row_sums", device);
+    kCheck.has_dtype(*row_sums, "row_sums", aoti_torch_dtype_int32());
+    kCheck.has_shape(*row_sums, "row_sums", {p.blocks.rows});
+    kCheck.contiguous(*row_sums, "row_sums");
+  }
+  p.x = x.data;
+  p.codes = static_cast<int8_t*>(codes.data);
+  p.row_sums = data_of<int32_t>(row_sums);
+  run(p, device);
+}
+
+const bool registered = register_kernel<quantize>("quantize");
+
+}  // namespace
+}  // namespace halfword::binding

@@ -1,0 +1,11 @@
+// Compiled with flags of its own: includes intrinsics and loops only, and calls nothing inline from
+// a header that baseline code shares, or the linker could keep this copy for older machines.
+#include "cpu/simd_avx512.h"
+// The loop is written in the vocabulary above.
+#include "cpu/quantize_loop.h"
+
+namespace halfword {
+
+QuantizeLoop quantize_loop_avx512(Dtype dtype) { return select_quantize_loop(dtype); }
+
+}  // namespace halfword

@@ -1,0 +1,17 @@
+"""How real numbers become codes of a few bits, and how a model is made to use them."""
+
+from .calibrate import calibrate
+from .fixed_point import quantize_multiplier
+from .quantize_model import quantize_
+from .recipes import Int8Dynamic, Int8Static, Int8Training
+from .spec import Spec
+
+__all__ = [
+    "Int8Dynamic",
+    "Int8Static",
+    "Int8Training",
+    "Spec",
+    "calibrate",
+    "quantize_",
+    "quantize_multiplier",
+]

@@ -1,0 +1,131 @@
+"""Bugs for the CUDA kernels of the quantizers; see :mod:`.test_planted_product`."""
+
+from .planted_product import BOUNDS, RACE, RESULT, Planted
+
+UNITS = "cuda/quantize.cu"
+TILES = "cuda/quantize_tiles.cu"
+VOCABULARY = "cuda/quantize.cuh"
+RANGE = "cuda/block_range.cu"
+DUAL = "cuda/quantize_dual.cu"
+
+QUANTIZE = [
+    Planted(
+        "NoBarrierInUnit",
+        "a warp reads extremes that other warps of its unit have not written",
+        UNITS,
+        "warps[threadIdx.x / kWarpSize] = mine;\n  __syncthreads();\n",
+        "warps[threadIdx.x / kWarpSize] = mine;\n",
+        frozenset({RESULT, RACE}),
+        checks=("quantize_units",),
+    ),
+    Planted(
+        "UnitIsAWarp",
+        "lanes of other units count for the extremes of this one",
+        UNITS,
+        "mask = min(lanes, kWarpSize) / 2; mask > 0; mask /= 2) mine.see",
+        "mask = kWarpSize / 2; mask > 0; mask /= 2) mine.see",
+        frozenset({RESULT}),
+        checks=("quantize_units",),
+    ),
+    Planted(
+        "PackOverTheEdge",
+        "the last pack of a row is loaded whole",
+        VOCABULARY,
+        "if (aligned && count == kEight) return load_words",
+        "if (aligned && count > 0) return load_words",
+        frozenset({BOUNDS}),
+        UNITS,
+        ("quantize_units",),
+    ),
+    Planted(
+        "OneCallForTwo",
+        "a pack that begins inside a Philox call takes the bits of that one twice",
+        VOCABULARY,
+        "call_words(random, call + 1)",
+        "call_words(random, call)",
+        frozenset({RESULT}),
+        UNITS,
+        ("quantize_rounded",),
+    ),
+    Planted(
+        "ScaleOfFirstColumn",
+        "eight columns are quantized with the scale of the first",
+        TILES,
+        "(e == 0 || !p.packs_fit)",
+        "e == 0",
+        frozenset({RESULT}),
+        checks=("quantize_tiles",),
+    ),
+    Planted(
+        "ScratchOfAnyContent",
+        "maxima begin at what the memory held before",
+        TILES,
+        "cudaMemsetAsync(scratch, 0, quantize_tiles_scratch_bytes(q), stream)",
+        "cudaSuccess",
+        frozenset({RESULT}),
+        checks=("quantize_tiles",),
+    ),
+    Planted(
+        "NoBarrierBeforeColumns",
+        "columns are read before all threads have raised them",
+        RANGE,
+        "  __syncthreads();\n  for (int first = 0;",
+        "  for (int first = 0;",
+        frozenset({RESULT, RACE}),
+        checks=("quantize_tiles", "absmax"),
+    ),
+    Planted(
+        "StoreForMaximum",
+        "another block of threads' larger extreme is overwritten",
+        RANGE,
+        "atomicMax(word, value);",
+        "*word = value;",
+        frozenset({RACE}),
+        checks=("quantize_tiles", "absmax"),
+    ),
+    Planted(
+        "ScalesInOrderOfX",
+        "scales of x^T lie in the order of x",
+        RANGE,
+        "(i - down * p.blocks.across()) * p.blocks.down() + down",
+        "i",
+        frozenset({RESULT}),
+        checks=("quantize_dual",),
+    ),
+    Planted(
+        "NoBarrierBeforeTurned",
+        "codes of x^T are stored before they are there",
+        DUAL,
+        "shared);\n    __syncthreads();\n    store_turned",
+        "shared);\n    store_turned",
+        frozenset({RESULT, RACE}),
+        checks=("quantize_dual",),
+    ),
+    Planted(
+        "SameBitsBothWays",
+        "both orientations are rounded by the same random bits",
+        DUAL,
+        "coder_t(d.mapping, d.bits, d.seed, kTransposedCodeBits)",
+        "coder_t(d.mapping, d.bits, d.seed, kRowCodeBits)",
+        frozenset({RESULT}),
+        checks=("quantize_dual",),
+    ),
+    Planted(
+        "PackOfOneScale",
+        "eight codes that go over the end of a row get the scale of its end",
+        "cuda/dequantize.cu",
+        "b.cols % kEight == 0 && packs_fit(b)",
+        "packs_fit(b)",
+        frozenset({RESULT}),
+        checks=("dequantize",),
+    ),
+    Planted(
+        "OnDefaultStream",
+        "nothing orders an op without a table after the work of the current stream",
+        "binding/cuda_launch.cpp",
+        "launch(scratch.data(), current_stream(index))",
+        "launch(scratch.data(), nullptr)",
+        frozenset({RESULT}),
+        checks=("quantize_graph",),
+    ),
+]
