@@ -58,7 +58,7 @@ def test_every_op_is_checked_on_every_instruction_set():
     report = doctor.examine()
     expected = dict.fromkeys(_core.supported_isas(), "ok")
     found = {name: entry["results"] for name, entry in report["kernels"].items()}
-    assert found == dict.fromkeys(ops.__all__, expected)
+    assert found == dict.fromkeys(filter(str.islower, ops.__all__), expected)
 
 
 def test_the_checks_leave_the_instruction_set_alone():

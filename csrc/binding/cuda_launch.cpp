@@ -60,6 +60,19 @@ void with_table(const char* op, const TensorTable& table, size_t scratch_bytes, 
   check_status(op, launch(CudaLaunch{words, scratch.data(), stream}));
 }
 
+// For an op without a table: calls launch(scratch, stream).
+template <class Launch>
+void with_scratch(const char* op, size_t scratch_bytes, int32_t index, const Launch& launch) {
+  const DeviceGuard guard(index);
+  Device& device = device_of(index);
+  {
+    const std::lock_guard<std::mutex> lock(device.mutex);
+    check_device(op, device);
+  }
+  const DeviceMemory scratch(scratch_bytes, index);
+  check_status(op, launch(scratch.data(), current_stream(index)));
+}
+
 TensorTable& empty_table() {
   static thread_local TensorTable table;
   table.clear();
@@ -67,6 +80,8 @@ TensorTable& empty_table() {
 }
 
 }  // namespace
+
+// Ops over a list of tensors.
 
 void run_on_cuda(const AccumulateGradsParams& params, int32_t device) {
   TensorTable& table = empty_table();
@@ -90,12 +105,38 @@ void run_on_cuda(const UnscaleCheckParams& params, int32_t device) {
              [&](const CudaLaunch& launch) { return unscale_check_cuda(params, table, launch); });
 }
 
-void run_on_cuda(const UpdateScaleParams& params, int32_t index) {
-  const DeviceGuard guard(index);
-  Device& device = device_of(index);
-  const std::lock_guard<std::mutex> lock(device.mutex);
-  check_device("update_scale", device);
-  check_status("update_scale", update_scale_cuda(params, current_stream(index)));
-}
+// Ops that need scratch memory; how much may depend on the device, which is current then.
+
+#define HALFWORD_RUN(Params, stem)                                                               \
+  void run_on_cuda(const Params& params, int32_t device) {                                       \
+    const DeviceGuard guard(device);                                                             \
+    with_scratch(                                                                                \
+        #stem, stem##_scratch_bytes(params), device,                                             \
+        [&](void* scratch, CudaStream stream) { return stem##_cuda(params, scratch, stream); }); \
+  }
+HALFWORD_RUN(FakeQuantizeParams, fake_quantize)
+HALFWORD_RUN(FakeQuantizeBackwardParams, fake_quantize_backward)
+HALFWORD_RUN(GemmInt8Params, gemm_int8)
+HALFWORD_RUN(QuantizeParams, quantize)
+HALFWORD_RUN(QuantizeDualParams, quantize_dual)
+#undef HALFWORD_RUN
+
+// All others.
+
+#define HALFWORD_RUN(Params, stem)                                                       \
+  void run_on_cuda(const Params& params, int32_t device) {                               \
+    with_scratch(#stem, 0, device,                                                       \
+                 [&](void*, CudaStream stream) { return stem##_cuda(params, stream); }); \
+  }
+HALFWORD_RUN(AbsmaxParams, absmax)
+HALFWORD_RUN(DequantizeParams, dequantize)
+HALFWORD_RUN(HadamardParams, hadamard)
+HALFWORD_RUN(HistogramParams, histogram)
+HALFWORD_RUN(NormQuantizeParams, norm_quantize)
+HALFWORD_RUN(PackInt8Params, pack_int8)
+HALFWORD_RUN(RequantizeParams, requantize)
+HALFWORD_RUN(SiluMulQuantizeParams, silu_mul_quantize)
+HALFWORD_RUN(UpdateScaleParams, update_scale)
+#undef HALFWORD_RUN
 
 }  // namespace halfword::binding

@@ -10,10 +10,9 @@
 
 namespace halfword::binding {
 
-void run_on_cuda(const AccumulateGradsParams& params, int32_t device);
-void run_on_cuda(const AdamStepParams& params, int32_t device);
-void run_on_cuda(const UnscaleCheckParams& params, int32_t device);
-void run_on_cuda(const UpdateScaleParams& params, int32_t device);
+#define HALFWORD_DECLARE_RUN(Params, stem) void run_on_cuda(const Params& params, int32_t device);
+HALFWORD_EVERY_OP(HALFWORD_DECLARE_RUN)
+#undef HALFWORD_DECLARE_RUN
 
 // What the launches take from torch (device_cuda.cpp), or from what tests/softgpu puts in its
 // place: the stream that work on a device is submitted to,

@@ -5,16 +5,14 @@
 
 #include <cstdint>
 
-#include "ops/accumulate_grads.h"
-#include "ops/adam_step.h"
-#include "ops/unscale_check.h"
-#include "ops/update_scale.h"
+#include "binding/every_op.h"
 
 namespace halfword::binding {
 
 extern const char* const kNamespace;
 extern const char* const kDispatchKey;
-extern const bool kHostReadsTensors;  // without waiting for the device
+extern const bool kHostReadsTensors;    // without waiting for the device
+extern const Int8Layout kPackedLayout;  // of pack_int8 here
 extern const int64_t
     kPlanNumberStep;  // of an optimizer's plans: positive on the CPU, else negative
 
@@ -22,9 +20,8 @@ extern const int64_t
 int32_t device_type();
 
 // The kernels of an op, on device number `device`.
-void run(const AccumulateGradsParams& params, int32_t device);
-void run(const AdamStepParams& params, int32_t device);
-void run(const UnscaleCheckParams& params, int32_t device);
-void run(const UpdateScaleParams& params, int32_t device);
+#define HALFWORD_DECLARE_RUN(Params, stem) void run(const Params& params, int32_t device);
+HALFWORD_EVERY_OP(HALFWORD_DECLARE_RUN)
+#undef HALFWORD_DECLARE_RUN
 
 }  // namespace halfword::binding

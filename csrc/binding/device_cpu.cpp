@@ -16,6 +16,7 @@ void torch_threads(int64_t count, int64_t grain, void (*body)(int64_t, int64_t, 
 const char* const kNamespace = "halfword";
 const char* const kDispatchKey = "CPU";
 const bool kHostReadsTensors = true;
+const Int8Layout kPackedLayout = Int8Layout::kPanels;
 const int64_t kPlanNumberStep = 1;
 
 int32_t device_type() {
@@ -23,11 +24,9 @@ int32_t device_type() {
   return cpu;
 }
 
-void run(const AccumulateGradsParams& params, int32_t) {
-  accumulate_grads_cpu(params, torch_threads);
-}
-void run(const AdamStepParams& params, int32_t) { adam_step_cpu(params, torch_threads); }
-void run(const UnscaleCheckParams& params, int32_t) { unscale_check_cpu(params, torch_threads); }
-void run(const UpdateScaleParams& params, int32_t) { update_scale_cpu(params); }
+#define HALFWORD_RUN(Params, stem) \
+  void run(const Params& params, int32_t) { stem##_cpu(params, torch_threads); }
+HALFWORD_EVERY_OP(HALFWORD_RUN)
+#undef HALFWORD_RUN
 
 }  // namespace halfword::binding

@@ -10,6 +10,7 @@ namespace halfword::binding {
 const char* const kNamespace = "halfword";
 const char* const kDispatchKey = "CUDA";
 const bool kHostReadsTensors = false;
+const Int8Layout kPackedLayout = Int8Layout::kPitched;
 const int64_t kPlanNumberStep = -1;
 
 int32_t device_type() {
@@ -17,10 +18,10 @@ int32_t device_type() {
   return cuda;
 }
 
-void run(const AccumulateGradsParams& params, int32_t device) { run_on_cuda(params, device); }
-void run(const AdamStepParams& params, int32_t device) { run_on_cuda(params, device); }
-void run(const UnscaleCheckParams& params, int32_t device) { run_on_cuda(params, device); }
-void run(const UpdateScaleParams& params, int32_t device) { run_on_cuda(params, device); }
+#define HALFWORD_RUN(Params, stem) \
+  void run(const Params& params, int32_t device) { run_on_cuda(params, device); }
+HALFWORD_EVERY_OP(HALFWORD_RUN)
+#undef HALFWORD_RUN
 
 CudaStream current_stream(int32_t device) {
   void* stream = nullptr;

@@ -7,15 +7,14 @@ loading.
 from __future__ import annotations
 
 import importlib
-import math
 import os
 import platform
 import time
-from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ._checks import CHECKS, first_fault
 from ._version import __version__
 
 OLDEST_TORCH = (2, 10)
@@ -25,6 +24,7 @@ WITH_CUDA = "HALFWORD_CUDA=ON pip install . in a checkout (needs nvcc on PATH)"
 NEW_DRIVER = "update the NVIDIA driver"
 REPORT_BUG = "report it, with the output of: python -m halfword doctor --json"
 NOT_VECTORIZED = ("update_scale",)  # a few scalars: one kernel for every instruction set
+WITH_DOT_PRODUCTS = ("gemm_int8",)  # kernels for the instruction sets that have them for bytes
 
 Report = dict[str, Any]
 
@@ -176,10 +176,9 @@ def examine_kernels(report: Report) -> None:
     core = importlib.import_module("halfword._core")
     package = importlib.import_module("halfword.ops")
     used, report["kernels"] = core.isa(), {}
-    for name in package.__all__:
+    for name in filter(str.islower, package.__all__):  # not what an op returns
         results: dict[str, str] = {}
-        kernel = name if name in NOT_VECTORIZED else f"{name}_{used}"
-        report["kernels"][name] = {"kernel": kernel, "results": results}
+        report["kernels"][name] = {"kernel": kernel_of(name, used), "results": results}
         try:
             for isa in report["isa"]["supported"] if name in CHECKS else ():
                 core.set_isa(isa)
@@ -197,118 +196,18 @@ def examine_kernels(report: Report) -> None:
             problem(report, f"{name} on {isa}: {results[isa]}", fix)
 
 
+def kernel_of(op: str, isa: str) -> str:
+    """The kernel that an op uses with an instruction set."""
+    if op in NOT_VECTORIZED:
+        return op
+    if op in WITH_DOT_PRODUCTS:
+        return f"{op}_avx2" if isa == "avx512" else f"{op}_{isa}"
+    without = {"avxvnni": "avx2", "avx512vnni": "avx512"}
+    return f"{op}_{without.get(isa, isa)}"
+
+
 def cuda_devices(torch: Any) -> list[str]:
     """The devices that torch sees and the kernels are loaded for."""
     if not importlib.import_module("halfword._cuda").is_loaded():
         return []
     return [f"cuda:{index}" for index in range(torch.cuda.device_count())]
-
-
-Fault = str | None
-Check = Callable[[Callable[..., None]], Iterator[Fault]]
-ODD = ((67, 31), (1027,), (1,), (0,))  # full vectors, tails, one, none
-
-
-def first_fault(op: Callable[..., None], check: Check) -> Fault:
-    try:
-        return next((fault for fault in check(op) if fault), None)
-    except Exception as error:
-        return f"{type(error).__name__}: {error}"
-
-
-def differs(what: str, got: Any, want: Any, bound: Any = 0.0) -> Fault:
-    """A line if any |got - want| exceeds its bound."""
-    wrong = ~((got.double() - want.double()).abs() <= bound)  # NaN counts
-    return f"{what}: {int(wrong.sum())} of {got.numel()} values are wrong" if wrong.any() else None
-
-
-def normal(dtype: Any, seed: int) -> list[Any]:
-    import torch
-
-    generator = torch.Generator().manual_seed(seed)
-    drawn = (torch.randn(shape, generator=generator, device="cpu") for shape in ODD)
-    return [x.to(torch.get_default_device(), dtype) for x in drawn]
-
-
-def check_unscale(op: Callable[..., None]) -> Iterator[Fault]:
-    import torch
-
-    for dtype in (torch.float32, torch.bfloat16, torch.float16):
-        grads, inv_scale = normal(dtype, 1), torch.tensor([0.125])
-        found_inf, norm = torch.zeros(1), torch.zeros(1)
-        want = [(grad.float() * inv_scale).to(dtype) for grad in grads]
-        squares = sum((grad.double() * 0.125).square().sum() for grad in grads)
-        got = [grad.clone() for grad in grads]
-        op(got, inv_scale, found_inf, norm=norm)
-        for a, b in zip(got, want, strict=True):
-            yield differs(f"{dtype} unscaled", a, b)
-        root = torch.tensor([math.sqrt(squares)])
-        # squares are summed in FP32 over a few thousand elements, pairwise: a dozen roundings
-        yield differs(f"{dtype} norm", norm, root, 12 * torch.finfo(torch.float32).eps * root)
-        yield differs(f"{dtype} found_inf", found_inf, torch.zeros(1))
-        got[1][-1] = math.inf
-        op(got, inv_scale, found_inf, write=False)
-        yield differs(f"{dtype} found_inf of an inf", found_inf, torch.ones(1))
-
-
-def check_accumulate(op: Callable[..., None]) -> Iterator[Fault]:
-    import torch
-
-    for dtype in (torch.float32, torch.bfloat16, torch.float16):
-        mains, grads = normal(torch.float32, 2), normal(dtype, 3)
-        pairs = zip(mains, grads, strict=True)
-        want = [main.double() + 0.75 * grad.double() for main, grad in pairs]
-        op(mains, grads, alpha=0.75)
-        for a, b in zip(mains, want, strict=True):  # exact product and sum, rounded once
-            yield differs(str(dtype), a, b, b.abs() * torch.finfo(torch.float32).eps)
-
-
-def check_update_scale(op: Callable[..., None]) -> Iterator[Fault]:
-    import torch
-
-    backs_off, waits, grows = (1.0, 1, 4.0, 0), (0.0, 0, 8.0, 1), (0.0, 1, 16.0, 0)
-    for found, tracker, want_scale, want_tracker in (backs_off, waits, grows):
-        scale, steps = torch.tensor([8.0]), torch.tensor([tracker], dtype=torch.int32)
-        op(scale, steps, torch.tensor([found]), growth_interval=2)
-        yield differs(f"scale after found_inf={found}", scale, torch.tensor([want_scale]))
-        yield differs(f"tracker after found_inf={found}", steps, torch.tensor([want_tracker]))
-
-
-def check_adam(op: Callable[..., None]) -> Iterator[Fault]:
-    """AdamW from fresh state, masters for 16-bit parameters; then a step to be skipped."""
-    import torch
-
-    lr, beta2, decay, inv = 0.1, 0.999, 0.01, 0.25
-    for dtype in (torch.float32, torch.bfloat16, torch.float16):
-        masters, grads = normal(torch.float32, 4), normal(dtype, 5)
-        weights = [x.double() * (1 - lr * decay) for x in masters]
-        updates = [lr * (g := grad.double() * inv) / (g.abs() + 1e-8) for grad in grads]
-        params = masters if dtype == torch.float32 else [x.to(dtype) for x in masters]
-        m, v = ([torch.zeros(shape) for shape in ODD] for _ in range(2))
-        step, found_inf = torch.zeros(1), torch.zeros(1)
-        run = partial(
-            op, params, grads, m, v, masters=None if params is masters else masters, step=[step],
-            lr=lr, betas=(0.9, beta2), eps=1e-8, weight_decay=decay,
-            inv_scale=torch.tensor([inv]), found_inf=found_inf,
-        )  # fmt: skip
-        run()
-        # rounding beta2 to FP32 is an error of eps / (1 - beta2) in v, and half that in its root
-        bound = lr * torch.finfo(torch.float32).eps / (1 - beta2)
-        for got, weight, update in zip(masters, weights, updates, strict=True):
-            yield differs(f"{dtype} weights", got, weight - update, bound)
-        for got, master in zip(params, masters, strict=True):
-            yield differs(f"{dtype} copies of the weights", got, master.to(dtype))
-        state = (*params, *masters, *m, *v, step)
-        before = [tensor.clone() for tensor in state]
-        found_inf.fill_(1.0)
-        run()
-        for got, kept in zip(state, before, strict=True):
-            yield differs(f"{dtype} skipped step", got, kept)
-
-
-CHECKS: dict[str, Check] = {
-    "accumulate_grads": check_accumulate,
-    "adam_step": check_adam,
-    "unscale_check": check_unscale,
-    "update_scale": check_update_scale,
-}

@@ -1,0 +1,39 @@
+"""Checks of products."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from .check import Fault, differs
+
+
+def small_codes(shape: tuple[int, int], seed: int) -> Any:
+    import torch
+
+    generator = torch.Generator().manual_seed(seed)
+    drawn = torch.randint(-128, 128, shape, generator=generator, dtype=torch.int8, device="cpu")
+    return drawn.to(torch.get_default_device())
+
+
+def check_gemm_int8(op: Callable[..., Any]) -> Iterator[Fault]:
+    """Few and many rows, whole tiles and tails; sums exactly, results to their rounding."""
+    import torch
+
+    for m, n, k in ((1, 70, 131), (13, 70, 131), (129, 64, 64), (2, 3, 0)):
+        a, b = small_codes((m, k), 1), small_codes((n, k), 2)
+        want = a.double() @ b.double().t()
+        yield differs(f"{m} x {n} x {k} sums", op(a, b), want)
+        scale = torch.full((m,), 0.5)
+        got = op(a, b, scale, torch.full((n,), 0.25), bias=torch.ones(n), activation="relu")
+        bound = 2.0**-22 * (want.abs() / 8 + 1)
+        yield differs(f"{m} x {n} x {k} results", got, (want / 8 + 1).relu(), bound)
+
+
+def check_pack_int8(op: Callable[..., Any]) -> Iterator[Fault]:
+    """What was packed comes back."""
+    for n, k in ((70, 131), (64, 64), (1, 1)):
+        b = small_codes((n, k), 3)
+        packed = op(b)
+        yield differs(f"{n} x {k} codes", packed.unpack(), b)
+        yield differs(f"{n} x {k} sums", packed.sums, b.double().sum(1))
