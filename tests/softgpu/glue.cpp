@@ -37,6 +37,21 @@ int64_t extent(int64_t numel, const Layout* layout, size_t t) {
   return last + 1;
 }
 
+// Rows of consecutive elements.
+void lend_rows(const void* memory, int64_t rows, int64_t stride, int64_t columns,
+               size_t element_size, const char* name) {
+  if (rows > 0 && columns > 0) lend(memory, (rows - 1) * stride + columns, element_size, name);
+}
+
+void lend_matrix(const void* x, const Blocks& b, int64_t row_stride, Dtype dtype) {
+  lend_rows(x, b.rows, row_stride, b.cols, element_size(dtype), "x");
+}
+
+void lend_all(const AbsmaxParams& p) {
+  lend_matrix(p.x, p.blocks, p.row_stride, p.dtype);
+  lend(p.absmax, p.blocks.count(), sizeof(float), "absmax");
+}
+
 void lend_all(const AccumulateGradsParams& p) {
   for (int64_t i = 0; i < p.count; ++i) {
     const AccumulateGradsTensors& t = p.tensors[i];
@@ -66,6 +81,120 @@ void lend_all(const AdamStepParams& p) {
   lend(p.inv_scale, 1, sizeof(float), "inv_scale");
   lend(p.found_inf, 1, sizeof(float), "found_inf");
   lend(p.clip, 1, sizeof(float), "clip_coef");
+}
+
+void lend_all(const HadamardParams& p) {
+  lend(p.x, p.count, element_size(p.dtype), "x");
+  if (p.out != p.x) lend(p.out, p.count, element_size(p.dtype), "out");
+}
+
+void lend_all(const DequantizeParams& p) {
+  const int64_t numel = p.blocks.rows * p.blocks.cols;
+  lend(p.codes, numel, 1, "codes");
+  lend(p.scale, p.blocks.count(), sizeof(float), "scale");
+  lend(p.zero_point, p.blocks.count(), sizeof(int32_t), "zero_point");
+  lend(p.out, numel, element_size(p.dtype), "out");
+}
+
+void lend_all(const FakeQuantizeBackwardParams& p) {
+  const int64_t numel = p.blocks.rows * p.blocks.cols;
+  lend(p.d_out, numel, element_size(p.dtype), "d_out");
+  lend(p.x, numel, element_size(p.dtype), "x");
+  lend(p.seed, 1, sizeof(int64_t), "seed");
+  lend(p.scale, p.blocks.count(), sizeof(float), "scale");
+  lend(p.zero_point, p.blocks.count(), sizeof(int32_t), "zero_point");
+  lend(p.d_x, numel, element_size(p.dtype), "d_x");
+  lend(p.d_scale, p.blocks.count(), sizeof(float), "d_scale");
+  lend(p.d_zero_point, p.blocks.count(), sizeof(float), "d_zero_point");
+}
+
+void lend_all(const HistogramParams& p) {
+  lend(p.x, p.numel, element_size(p.dtype), "x");
+  lend(p.counts, p.bins, sizeof(int64_t), "counts");
+}
+
+void lend_all(const QuantizeDualParams& p) {
+  const int64_t numel = p.blocks.rows * p.blocks.cols;
+  lend_matrix(p.x, p.blocks, p.row_stride, p.dtype);
+  lend(p.seed, 1, sizeof(int64_t), "seed");
+  lend(p.scale, p.blocks.count(), sizeof(float), "scale");
+  lend(p.zero_point, p.blocks.count(), sizeof(int32_t), "zero_point");
+  lend(p.codes, numel, 1, "codes");
+  lend(p.scale_t, p.blocks_t.count(), sizeof(float), "scale_t");
+  lend(p.zero_point_t, p.blocks_t.count(), sizeof(int32_t), "zero_point_t");
+  lend(p.codes_t, numel, 1, "codes_t");
+}
+
+void lend_all(const QuantizeParams& p) {
+  lend_matrix(p.x, p.blocks, p.row_stride, p.dtype);
+  lend(p.seed, 1, sizeof(int64_t), "seed");
+  lend(p.given_scale, p.blocks.count(), sizeof(float), "given_scale");
+  lend(p.given_zero_point, p.blocks.count(), sizeof(int32_t), "given_zero_point");
+  lend(p.scale, p.blocks.count(), sizeof(float), "scale");
+  lend(p.zero_point, p.blocks.count(), sizeof(int32_t), "zero_point");
+  lend(p.codes, p.blocks.rows * p.blocks.cols, 1, "codes");
+  lend(p.row_sums, p.blocks.rows, sizeof(int32_t), "row_sums");
+}
+
+void lend_row_codes(const RowCodes& out, int64_t rows, int64_t cols) {
+  lend(out.given_scale, 1, sizeof(float), "scale");
+  lend(out.scale, rows, sizeof(float), "new_scale");
+  lend(out.codes, rows * cols, 1, "codes");
+  lend(out.row_sums, rows, sizeof(int32_t), "row_sums");
+}
+
+void lend_all(const NormQuantizeParams& p) {
+  lend_rows(p.x, p.rows, p.row_stride, p.cols, element_size(p.dtype), "x");
+  lend(p.weight, p.cols, element_size(p.weight_dtype), "weight");
+  lend(p.bias, p.cols, element_size(p.bias_dtype), "bias");
+  lend_rows(p.residual, p.rows, p.residual_stride, p.cols, element_size(p.dtype), "residual");
+  lend_row_codes(p.out, p.rows, p.cols);
+  lend(p.sum, p.rows * p.cols, element_size(p.dtype), "sum");
+}
+
+void lend_all(const SiluMulQuantizeParams& p) {
+  lend_rows(p.gate, p.rows, p.gate_stride, p.cols, element_size(p.dtype), "gate");
+  lend_rows(p.up, p.rows, p.up_stride, p.cols, element_size(p.dtype), "up");
+  lend_row_codes(p.out, p.rows, p.cols);
+}
+
+void lend_all(const GemmInt8Params& p) {
+  const bool is_packed = p.b_layout == Int8Layout::kPitched;
+  lend_rows(p.a, p.m, p.a_stride, p.k, 1, "a");
+  if (is_packed) lend(p.b, pitched_bytes(p.n, p.k), 1, "b");
+  if (!is_packed) lend_rows(p.b, p.n, p.b_stride, p.k, 1, "b");
+  lend(p.b_sums, p.n, sizeof(int32_t), "b_sums");
+  lend_rows(p.scale_a.data, p.m, p.scale_a.stride, 1, sizeof(float), "scale_a");
+  lend_rows(p.scale_b.data, p.n, p.scale_b.stride, 1, sizeof(float), "scale_b");
+  lend_rows(p.zero_point_a, p.m, p.zero_point_stride, 1, sizeof(int32_t), "zero_point_a");
+  lend(p.bias, p.n, element_size(p.bias_dtype), "bias");
+  lend_rows(p.residual, p.m, p.residual_stride, p.n, element_size(p.residual_dtype), "residual");
+  lend(p.scale_out, 1, sizeof(float), "scale_out");
+  lend(p.zero_point_out, 1, sizeof(int32_t), "zero_point_out");
+  lend_rows(p.out, p.m, p.out_stride, p.n, element_size(p.out_type), "out");
+}
+
+void lend_all(const PackInt8Params& p) {
+  lend_rows(p.b, p.n, p.row_stride, p.k, 1, "b");
+  lend(p.packed, pitched_bytes(p.n, p.k), 1, "packed");
+  lend(p.sums, p.n, sizeof(int32_t), "sums");
+}
+
+void lend_all(const FakeQuantizeParams& p) {
+  lend_all(p.quantize);
+  lend(p.out, p.quantize.blocks.rows * p.quantize.blocks.cols, element_size(p.quantize.dtype),
+       "out");
+}
+
+void lend_all(const RequantizeParams& p) {
+  const auto lend_columns = [&](const ColumnInt& ints, const char* name) {
+    lend(ints.values, ints.each ? p.cols : 1, sizeof(int32_t), name);
+  };
+  lend(p.acc, p.rows * p.cols, sizeof(int32_t), "acc");
+  lend_columns(p.multiplier, "multiplier");
+  lend_columns(p.shift, "shift");
+  lend(p.zero_point, 1, sizeof(int32_t), "zero_point");
+  lend(p.codes, p.rows * p.cols, 1, "codes");
 }
 
 void lend_all(const UnscaleCheckParams& p) {
@@ -118,14 +247,15 @@ void run_lent(const Params& params) {
 const char* const kNamespace = "halfword_softgpu";
 const char* const kDispatchKey = "CPU";
 const bool kHostReadsTensors = false;
+const Int8Layout kPackedLayout = Int8Layout::kPitched;
 const int64_t kPlanNumberStep = -1;
 
 int32_t device_type() { return aoti_torch_device_type_cpu(); }
 
-void run(const AccumulateGradsParams& params, int32_t) { run_lent(params); }
-void run(const AdamStepParams& params, int32_t) { run_lent(params); }
-void run(const UnscaleCheckParams& params, int32_t) { run_lent(params); }
-void run(const UpdateScaleParams& params, int32_t) { run_lent(params); }
+#define HALFWORD_RUN(Params, stem) \
+  void run(const Params& params, int32_t) { run_lent(params); }
+HALFWORD_EVERY_OP(HALFWORD_RUN)
+#undef HALFWORD_RUN
 
 CudaStream current_stream(int32_t device) {
   return static_cast<CudaStream>(softgpu_current_stream(device));

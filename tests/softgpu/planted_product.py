@@ -1,6 +1,6 @@
 """The product's CUDA library with a bug planted in one of its sources, and what then fails.
 
-``python -m tests.softgpu.planted_product LIBRARY`` runs the checks of :mod:`.product` on that
+``python -m tests.softgpu.planted_product LIBRARY check ...`` runs those checks of MODULES on that
 library under every adversary, and prints as JSON what each said: check, adversary, message; an
 empty message where the check passed.
 """
@@ -20,16 +20,16 @@ from unittest import mock
 
 import torch
 
-from . import library
+from . import library, product, product_gemm, product_quantize
 from .build import SOURCE, TREE, tool_environment
-from .product import ADVERSARIES, CHECKS
 from .redirect import glue
 
 ROOT = SOURCE.parents[1]
 CSRC = ROOT / "csrc"
 TARGET = "halfword_softgpu"
-PATIENCE = 20_000  # switches without progress; the right kernels never need that many
+PATIENCE = 200_000  # switches without progress; the right kernels never need that many
 SECONDS = 60  # a check takes less than one
+MODULES = (product, product_gemm, product_quantize)  # that have checks
 
 RESULT, RACE, BOUNDS, ALIGNMENT = "result", "race", "bounds", "alignment"
 HANG, CRASH, ERROR = "hang", "crash", "error"
@@ -45,6 +45,7 @@ class Planted(NamedTuple):
     new: str
     caught_by: frozenset[str]  # at least
     through: str = ""  # for a header: the source under csrc/ that is compiled with it
+    checks: tuple[str, ...] = tuple(check.__name__ for check in product.CHECKS)
 
     def __str__(self) -> str:
         return self.name
@@ -125,13 +126,11 @@ def _run(command: list[str], **more) -> subprocess.CompletedProcess:
 # Running.
 
 
-def run(path: Path) -> list[tuple[str, str, str]]:
-    """Check, adversary and message of every check under every adversary."""
+def run(path: Path, checks: tuple[str, ...]) -> list[tuple[str, str, str]]:
+    """Check, adversary and message of each check under every adversary."""
     module = f"{__package__}.{Path(__file__).stem}"
-    return [
-        tuple(row)
-        for row in json.loads(_run([sys.executable, "-m", module, str(path)], cwd=ROOT).stdout)
-    ]
+    command = [sys.executable, "-m", module, str(path), *checks]
+    return [tuple(row) for row in json.loads(_run(command, cwd=ROOT).stdout)]
 
 
 def kind_of(message: str) -> str:
@@ -177,7 +176,7 @@ def _message_of(check: Callable[[], None], adversary: dict) -> str:
 
 
 def main() -> None:
-    (path,) = sys.argv[1:]
+    path, *names = sys.argv[1:]
     torch.set_num_threads(1)
     with (
         mock.patch.object(library, "build", return_value=TREE),
@@ -187,8 +186,10 @@ def main() -> None:
         glue()
     rows = [
         (check.__name__, name, attempt(check, adversary))
-        for check in CHECKS
-        for name, adversary in ADVERSARIES.items()
+        for module in MODULES
+        for check in module.CHECKS
+        if check.__name__ in names
+        for name, adversary in module.ADVERSARIES.items()
     ]
     print(json.dumps(rows))
 

@@ -18,7 +18,10 @@ from halfword import _cuda, ops
 from . import library
 
 _NAMESPACE = "halfword_softgpu"
-_MODULES = [importlib.import_module(f"{ops.__name__}.{stem}") for stem in ops.__all__]
+_MODULES = [
+    importlib.import_module(name)
+    for name in sorted({getattr(ops, name).__module__ for name in ops.__all__})
+]
 
 
 @cache
@@ -55,6 +58,9 @@ def redirected() -> Iterator[None]:
             stack.enter_context(mock.patch.object(module, name, twin))
         forget = glued.halfword_forget_adam_plan
         stack.enter_context(mock.patch.object(_cuda, "forget_adam_plan", forget))
+        packing = importlib.import_module(f"{ops.__name__}.pack_int8")
+        pitched = mock.patch.object(packing, "layout_of", return_value=packing.Layout.PITCHED)
+        stack.enter_context(pitched)
         yield
 
 

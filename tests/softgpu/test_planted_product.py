@@ -11,6 +11,7 @@ import pytest
 
 from . import planted_product
 from .build import TREE, build
+from .planted_gemm import GEMM
 from .planted_product import (
     ALIGNMENT,
     BOUNDS,
@@ -20,6 +21,7 @@ from .planted_product import (
     Planted,
     kind_of,
 )
+from .planted_quantize import QUANTIZE
 from .product import ADVERSARIES, CHECKS
 
 AT_ONCE = 2  # builds, of up to a gigabyte each
@@ -258,7 +260,9 @@ TABLES = [
     ),
 ]
 
-BUGS = [*UNSCALE_CHECK, *PACKS_AND_TILES, *ADAM_STEP, *TABLES]
+BUGS = [*UNSCALE_CHECK, *PACKS_AND_TILES, *ADAM_STEP, *TABLES, *GEMM, *QUANTIZE]
+# Each takes a build, all of them ten minutes: every third is always planted.
+ALWAYS = 3
 # The same machinery without a bug: a kernel's source, a header, and a source of the binding.
 RIGHT = [
     Planted("Kernel", "", "cuda/upload_words.cu", "kThreads = 128", "kThreads = 128", frozenset()),
@@ -278,7 +282,7 @@ def outcomes(_runtime, request):
 
     def outcome(bug):
         with TemporaryDirectory() as folder:
-            return planted_product.run(planted_product.build(bug, steps, Path(folder)))
+            return planted_product.run(planted_product.build(bug, steps, Path(folder)), bug.checks)
 
     tests = [item for item in request.session.items if "outcomes" in item.fixturenames]
     with ThreadPoolExecutor(AT_ONCE) as pool:
@@ -310,8 +314,14 @@ def test_right_sources_pass(outcomes, bug):
     assert outcomes[bug].result() == passed
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("bug", BUGS, ids=str)
+@pytest.mark.parametrize(
+    "bug",
+    [
+        pytest.param(bug, marks=pytest.mark.planted if i % ALWAYS else pytest.mark.slow)
+        for i, bug in enumerate(BUGS)
+    ],
+    ids=str,
+)
 def test_planted_bug_is_caught(outcomes, table, bug):
     messages = outcomes[bug].result()
     caught = {(check, name): kind_of(said) for check, name, said in messages if said}
