@@ -15,7 +15,17 @@ from rich.console import Console
 
 import halfword
 
-from . import bench_adam, bench_amp, bench_unscale, devices, ptxas
+from . import (
+    bench_adam,
+    bench_amp,
+    bench_fake,
+    bench_fused,
+    bench_int8,
+    bench_quantize,
+    bench_unscale,
+    devices,
+    ptxas,
+)
 from .measure import DifferentResultsError, release, run_row
 from .problem import Row
 from .report import RowReport, as_json, describe_machine, print_head, print_row
@@ -24,6 +34,10 @@ from .timing import MIB, Limits, measure_limits
 BENCHES: dict[str, Callable[..., Iterator[Row]]] = {
     "adam": bench_adam.rows,
     "amp": bench_amp.rows,
+    "fake": bench_fake.rows,
+    "fused": bench_fused.rows,
+    "int8": bench_int8.rows,
+    "quantize": bench_quantize.rows,
     "unscale": bench_unscale.rows,
 }
 PROBE_MIB = 256  # several times the largest last-level cache of a few cores

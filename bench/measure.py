@@ -6,8 +6,6 @@ from dataclasses import asdict
 
 import torch
 
-from tests.cases.models import few_odd
-
 from .problem import Bound, Row, Shapes, Side
 from .report import Line, RowReport, at_limit, make_line
 from .timing import Contestant, Limits, clock_of, interleave
@@ -38,7 +36,7 @@ def check_row(row: Row, device: torch.device = CPU) -> tuple[dict[str, float], d
     """Every rival against ours, over a few odd shapes: the errors, and why some are left out."""
     gpus = [device] if device.type == "cuda" else []
     with torch.random.fork_rng(devices=gpus), device:
-        sides = [side for side in row.sides(few_odd()) if isinstance(side, Side)]
+        sides = [side for side in row.sides(row.check) if isinstance(side, Side)]
     errors: dict[str, float] = {}
     refused: dict[str, str] = {}
     ours = sides[0]

@@ -22,7 +22,7 @@ def installed(module: str) -> bool:
         return False
 
 
-def side_of(name: str, module: str, make: Callable[[Any], Side]) -> Outcome:
+def side_of(name: str, module: str, make: Callable[[Any], Outcome]) -> Outcome:
     """`make` is called with the module."""
     if not installed(module.partition(".")[0]):
         return f"{name}: {module.partition('.')[0]} is not installed"

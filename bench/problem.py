@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from tests.cases.models import Shape
+from tests.cases.models import Shape, few_odd
 
 POOL = 2**20  # random values are drawn once and repeated: drawing them all would take minutes
 LOSS_SCALE = 1024.0
@@ -17,10 +17,11 @@ STEPS_DONE = 10
 
 @dataclass(frozen=True)
 class Traffic:
-    """Bytes an element that any implementation must move."""
+    """What any implementation must do for an element: bytes to move, or operations."""
 
-    read: float = 0.0  # in passes that only read
-    update: float = 0.0  # in passes that also write; both directions counted
+    read: float = 0.0  # bytes in passes that only read
+    update: float = 0.0  # bytes in passes that also write; both directions counted
+    int8: float = 0.0  # operations; a multiplication and its addition are two
 
     @property
     def total(self) -> float:
@@ -28,7 +29,7 @@ class Traffic:
 
     @property
     def kinds(self) -> list[str]:
-        return [kind for kind in ("read", "update") if getattr(self, kind)]
+        return [kind for kind in ("read", "update", "int8") if getattr(self, kind)]
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,7 @@ class Row:
     traffic: Traffic
     sides: Callable[[Shapes], list[Outcome]]  # ours first
     bounds: dict[str, Bound]
+    check: Shapes = field(default_factory=few_odd)  # over which the sides must agree
 
     @property
     def elements(self) -> int:

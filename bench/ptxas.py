@@ -1,6 +1,6 @@
 """What ptxas makes of each CUDA kernel: registers, spills, shared and constant memory.
 
-``python -m bench ptxas`` compiles csrc/cuda for every architecture that cmake/cuda.cmake lists. It
+``python -m bench ptxas`` compiles csrc/cuda for every architecture that CMakeLists.txt lists. It
 needs nvcc, but no GPU. A kernel that spills registers, or of which ptxas notes that it had to
 serialize wgmma, is a failure: exit status 1.
 """
@@ -61,9 +61,9 @@ class CompileError(Exception):
 
 def architectures() -> list[str]:
     """Those that the product has machine code for, ``sm_80`` and the like."""
-    text = (ROOT / "cmake" / "cuda.cmake").read_text()
-    (listed,) = re.findall(r"set\(CMAKE_CUDA_ARCHITECTURES ([^)]*)\)", text)
-    return [f"sm_{word.removesuffix('-real')}" for word in listed.split() if "-real" in word]
+    text = (ROOT / "CMakeLists.txt").read_text()
+    (listed,) = re.findall(r'set\(HALFWORD_CUDA_ARCHS "([^"]*)"', text)
+    return [f"sm_{word.removesuffix('-real')}" for word in listed.split(";") if "-real" in word]
 
 
 def is_for(source: Path, arch: str) -> bool:

@@ -18,7 +18,7 @@ from halfword import _core
 
 from . import devices
 from .problem import Traffic
-from .timing import Limits, Spread, Times, ratios
+from .timing import Limits, Spread, Times, ratios, unit_of
 
 ROOT = Path(__file__).resolve().parents[1]
 MEANINGLESS_BELOW = 2**25  # bytes in a step: it may never leave the cache
@@ -34,6 +34,7 @@ class Line:
     host_seconds: Spread | None  # until the call returned; None where that is when it is done
     ns_per_element: float
     gb_per_s: float  # of the row's bytes, whatever the side really moved
+    gop_per_s: float  # of its INT8 operations
     limit_fraction: float | None  # time that the bytes take at the machine's limit / time taken
     limit_fraction_paired: float | None  # the same, each round against the probes of that round
     speedup: Spread | None  # of ours over this side, pair by pair; None for ours
@@ -79,17 +80,19 @@ class AtLimit:
 def at_limit(
     traffic: Traffic, elements: int, limits: Limits, samples: dict[str, Times]
 ) -> AtLimit | None:
-    """None where the row fits in a cache, which no probe tells about."""
+    """None where the row fits in a cache, or needs an instruction, which no probe tells about."""
     first = next(iter(samples.values()))
     least = GPU_MEANINGLESS_BELOW if first.host else MEANINGLESS_BELOW
-    if traffic.total * elements < least:
+    if traffic.int8 == 0 and traffic.total * elements < least:
+        return None
+    if not limits.best.keys() >= set(traffic.kinds):
         return None
     paired, best = [0.0] * len(first.seconds), 0.0
     for kind in traffic.kinds:
         wanted, probe = getattr(traffic, kind) * elements, limits.best[kind]
-        per_byte = [seconds / probe.bytes for seconds in samples[probe.name].seconds]
-        paired = [sum_ + wanted * each for sum_, each in zip(paired, per_byte, strict=True)]
-        best += wanted * min(*per_byte, 1e-9 / limits.fastest[kind])
+        each_takes = [seconds / probe.amount for seconds in samples[probe.name].seconds]
+        paired = [sum_ + wanted * each for sum_, each in zip(paired, each_takes, strict=True)]
+        best += wanted * min(*each_takes, 1e-9 / limits.fastest[kind])
     return AtLimit(paired, best)
 
 
@@ -106,6 +109,7 @@ def make_line(
         host_seconds=Spread.of(times.host) if times.host else None,
         ns_per_element=seconds.median / elements * 1e9,
         gb_per_s=traffic.total * elements / seconds.median / 1e9,
+        gop_per_s=traffic.int8 * elements / seconds.median / 1e9,
         limit_fraction=None if limit is None else limit.best / seconds.median,
         limit_fraction_paired=paired,
         speedup=None if ours is None else Spread.of(ratios(samples, ours)),
@@ -178,15 +182,16 @@ def as_json(
         rows.append({**entry, "best_rival": best.name if best else None})
     chosen = {kind: probe.name for kind, probe in limits.best.items()}
     fastest = limits.fastest
-    speeds = {name: asdict(speed) for name, speed in limits.gb_per_s.items()}
+    speeds = {name: asdict(speed) for name, speed in limits.speeds.items()}
+    units = {kind: unit_of(kind) for kind in fastest}
     return {
         "bench": bench, "machine": machine, "settings": settings,
-        "limits": {"best": chosen, "fastest_gb_per_s": fastest, "gb_per_s": speeds}, "rows": rows,
-        "failures": failures,
+        "limits": {"best": chosen, "fastest": fastest, "speeds": speeds, "units": units},
+        "rows": rows, "failures": failures,
     }  # fmt: skip
 
 
-HEADINGS = ("side", "time", "quartiles", "ns/elem", "GB/s", "% limit", "ours is", "quartiles", "")
+HEADINGS = ("side", "time", "quartiles", "ns/elem", "{rate}", "% limit", "ours is", "quartiles", "")
 
 
 def duration(seconds: float) -> str:
@@ -207,21 +212,26 @@ def print_head(console: Console, machine: dict[str, Any], limits: Limits) -> Non
         f"git {machine['git']}", highlight=False,
     )  # fmt: skip
     for kind, probe in limits.best.items():
-        speed = limits.gb_per_s[probe.name]
-        console.print(f"limit, {kind}: {limits.fastest[kind]:.1f} GB/s (quartiles {speed.low:.1f} "
-                      f"to {speed.high:.1f}) by {probe.how}", highlight=False)  # fmt: skip
+        speed = limits.speeds[probe.name]
+        fastest = f"{limits.fastest[kind]:.1f} {unit_of(kind)}"
+        console.print(f"limit, {kind}: {fastest} (quartiles {speed.low:.1f} to {speed.high:.1f}) "
+                      f"by {probe.how}", highlight=False)  # fmt: skip
 
 
 def print_row(console: Console, report: RowReport) -> None:
     moved = report.bytes_per_element
+    operations = moved["int8"] > 0
     each = " + ".join(f"{count:g} {kind}" for kind, count in moved.items() if count)
     size = f"{report.elements:,} elements in {report.tensors} tensors, {each} B each"
+    if operations:
+        size = f"{report.elements:,} multiplications"
     if report.tensors < report.tensors_wanted:
         size += f"; memory holds no more of the {report.tensors_wanted}"
     table = Table(title=f"{report.name}  ({size})", title_justify="left", title_style="bold")
     with_host = report.lines[0].host_seconds is not None
     for heading in (*HEADINGS[:2], *(["host"] if with_host else []), *HEADINGS[2:]):
-        table.add_column(heading, justify="left" if heading == "side" else "right", no_wrap=True)
+        name = heading.format(rate="GOP/s" if operations else "GB/s")
+        table.add_column(name, justify="left" if heading == "side" else "right", no_wrap=True)
     best = report.best_rival
     for line in report.lines:
         style = {"win": "green", "loss": "red"}.get(line.verdict, "") if line is best else ""
@@ -241,5 +251,5 @@ def cells(line: Line) -> list[str]:
     )  # fmt: skip
     return [
         duration(line.seconds.median), *host, f"{low} to {high}", f"{line.ns_per_element:.3f}",
-        f"{line.gb_per_s:.1f}", limit, *versus, line.verdict,
+        f"{line.gop_per_s or line.gb_per_s:.1f}", limit, *versus, line.verdict,
     ]  # fmt: skip

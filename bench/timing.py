@@ -14,6 +14,8 @@ from typing import NamedTuple, Protocol
 
 import torch
 
+from .peak import dot_product_library, dot_products_on
+
 SHORTEST_SAMPLE_S = 0.005  # of calls repeated until the clock's own cost is nothing
 WARMUP_CALLS = 2  # pages, thread pools and compilers are ready; the last one is timed
 MIB = 2**20
@@ -136,11 +138,11 @@ def interleave(
 
 @dataclass(frozen=True)
 class Probe:
-    """Moves `bytes` through memory as fast as something simple can."""
+    """Moves bytes through memory, or does operations, as fast as something simple can."""
 
-    kind: str  # read, update or copy
+    kind: str  # read, update, copy or int8
     how: str
-    bytes: int
+    amount: int  # of bytes, or of operations
     run: Callable[[], object]
 
     @property
@@ -148,13 +150,17 @@ class Probe:
         return f"{self.kind}: {self.how}"
 
 
+def unit_of(kind: str) -> str:
+    return "GOP/s" if kind == "int8" else "GB/s"
+
+
 @dataclass(frozen=True)
 class Limits:
     """The fastest probe of each kind, and how fast every probe was."""
 
     best: dict[str, Probe]
-    gb_per_s: dict[str, Spread]  # by probe name
-    fastest: dict[str, float]  # GB/s in the best round of the best probe, by kind
+    speeds: dict[str, Spread]  # GB/s or GOP/s, by probe name
+    fastest: dict[str, float]  # the same in the best round of the best probe, by kind
 
 
 def make_probes(mib: int) -> list[Probe]:
@@ -186,18 +192,29 @@ def make_probes(mib: int) -> list[Probe]:
     ]  # fmt: skip
 
 
+def int8_probe() -> Probe | None:
+    """On as many threads as torch uses; None where the machine has no such instruction."""
+    if dot_product_library() is None:
+        return None
+    threads = torch.get_num_threads()
+    return Probe("int8", "512-bit vpdpbusd", dot_products_on(threads),
+                 lambda: dot_products_on(threads))  # fmt: skip
+
+
 def measure_limits(mib: int, rounds: int, device: torch.device) -> Limits:
     """Time every probe over a buffer of this size; far larger than the last cache to mean much."""
     with device:
         probes = make_probes(mib)
+    if device.type == "cpu" and (dot_products := int8_probe()):
+        probes.append(dot_products)
     contestants = [Contestant(each.name, each.run) for each in probes]
     samples = interleave(contestants, rounds, clock_of(device))
     seconds = {name: times.seconds for name, times in samples.items()}
     speeds = {
-        each.name: Spread.of([each.bytes / s / 1e9 for s in seconds[each.name]]) for each in probes
+        each.name: Spread.of([each.amount / s / 1e9 for s in seconds[each.name]]) for each in probes
     }
     best: dict[str, Probe] = {}
     for probe in sorted(probes, key=lambda each: speeds[each.name].median):
         best[probe.kind] = probe
-    fastest = {kind: each.bytes / min(seconds[each.name]) / 1e9 for kind, each in best.items()}
+    fastest = {kind: each.amount / min(seconds[each.name]) / 1e9 for kind, each in best.items()}
     return Limits(best, speeds, fastest)

@@ -58,7 +58,7 @@ def test_every_row_is_measured_and_written(bench, tmp_path, capsys):
         for line in row["lines"]:
             assert len(line["samples"]) == 2
             assert line["ns_per_element"] > 0
-            assert line["gb_per_s"] > 0
+            assert line["gb_per_s"] > 0 or line["gop_per_s"] > 0
         for line in rivals:
             assert 0 <= line["worst_error"] <= 1
             assert line["verdict"] in ("win", "loss", "even")
@@ -67,7 +67,7 @@ def test_every_row_is_measured_and_written(bench, tmp_path, capsys):
 def test_all_runs_every_benchmark_and_a_filter_keeps_some_rows(tmp_path):
     found = run(tmp_path, "all", "--filter", "^check, fp16|^AdamW bf16|^AMP step, fp32")
     rows = {entry["bench"]: [row["name"] for row in entry["rows"]] for entry in found}
-    assert list(rows) == list(command.BENCHES)
+    assert list(rows) == ["adam", "amp", "unscale"]
     assert all(name.startswith("AdamW bf16") for name in rows["adam"])
     assert all(name.startswith("AMP step, fp32") for name in rows["amp"])
     assert all(name.startswith("check, fp16") for name in rows["unscale"])
