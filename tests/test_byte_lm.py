@@ -101,11 +101,12 @@ def leaves(value, path=""):
 
 
 @pytest.mark.parametrize("compare", [False, True], ids=["ours", "compare"])
-@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize("kind", [*PRECISIONS, "int8"])
 def test_resumed_run_ends_bit_for_bit_like_an_uninterrupted_one(
-    precision, compare, short_text, tmp_path
+    kind, compare, short_text, tmp_path
 ):
-    settings = {"precision": precision, "compare": compare}
+    precision = "bf16" if kind == "int8" else kind
+    settings = {"precision": precision, "int8": kind == "int8", "compare": compare}
     whole = make_run(short_text, **settings)
     train_steps(whole, STEPS)
     expected = dict(leaves(everything(whole)))

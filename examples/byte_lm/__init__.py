@@ -1,1 +1,1 @@
-"""Train a byte-level GPT on real text in fp32, bf16 or fp16: ``python -m examples.byte_lm``."""
+"""Train a byte-level GPT in fp32, bf16, fp16 or INT8: ``python -m examples.byte_lm``."""

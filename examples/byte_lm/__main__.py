@@ -24,9 +24,12 @@ DESCRIPTION = """Train a byte-level GPT on Python's own standard library, or on 
 PRECISION_HELP = """type of the linear layers and their gradients; 16-bit ones get FP32 masters in
 the optimizer. bf16 is the fastest on a CPU with AVX512-BF16. fp16 adds loss scaling; most CPUs
 multiply it slowly, so there the products are widened to fp32 and nothing is gained over fp32"""
+INT8_HELP = """products of the linear layers in INT8, forward and backward; what goes in and comes
+out has the type of --precision"""
 SETTINGS: dict[str, dict[str, Any]] = {
     "text": {"type": Path, "metavar": "FILE", "help": "train on this file instead"},
     "precision": {"metavar": "|".join(PRECISIONS), "help": PRECISION_HELP},
+    "int8": {"action": "store_true", "help": INT8_HELP},
     "device": {"metavar": "|".join(DEVICES), "help": "auto takes CUDA if there is one"},
     "compare": {
         "action": "store_true",

@@ -22,6 +22,7 @@ class Config:
 
     text: Path | None = None
     precision: str = "bf16"
+    int8: bool = False
     device: str = "auto"
     compare: bool = False
     seed: int = 0
@@ -61,6 +62,11 @@ class Config:
         if self.device == "auto":
             return torch.device("cuda" if torch.cuda.is_available() else "cpu")
         return torch.device(self.device)
+
+    @property
+    def arithmetic(self) -> str:
+        """How our side multiplies, in a word or two."""
+        return f"{self.precision} with INT8 products" if self.int8 else self.precision
 
     @property
     def dtype(self) -> torch.dtype:

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from halfword.nn import int8_linear
+from halfword.quant import Int8Training
+
 from .config import BYTES
 
 INIT_STD = 0.02  # GPT-2's
@@ -22,13 +25,20 @@ class ModelConfig:
 
 
 class Linear(nn.Linear):
-    """Linear layer without bias, in the dtype of its weight; fast for fp16 weights on a CPU too."""
+    """Linear layer without bias, in the dtype of its weight; fast for fp16 weights on a CPU too.
+
+    With a recipe its products are INT8, of operands in that dtype.
+    """
+
+    recipe: Int8Training | None = None
 
     def __init__(self, fan_in: int, fan_out: int, std: float = INIT_STD) -> None:
         super().__init__(fan_in, fan_out, bias=False)
         nn.init.normal_(self.weight, std=std)
 
     def forward(self, x: Tensor) -> Tensor:
+        if self.recipe is not None:
+            return int8_linear(x.to(self.weight.dtype), self.weight, recipe=self.recipe)
         if slow_half(self.weight):
             return nn.functional.linear(x.float(), self.weight.float()).half()
         return nn.functional.linear(x.to(self.weight.dtype), self.weight)
@@ -90,6 +100,14 @@ class ByteGPT(nn.Module):
         for module in self.modules():
             if isinstance(module, Linear):
                 module.to(dtype)
+        return self
+
+    def to_int8(self, recipe: Int8Training) -> "ByteGPT":
+        """Give the linear layers of the blocks INT8 products. The last layer keeps its own: it is a
+        small part of the work, and its errors go straight into the loss."""
+        for module in self.blocks.modules():
+            if isinstance(module, Linear):
+                module.recipe = recipe
         return self
 
     def forward(self, text: Tensor) -> Tensor:

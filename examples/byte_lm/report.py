@@ -115,7 +115,7 @@ def plot(path: Path, run: Run) -> None:
         xlabel="optimizer step",
         ylabel="bits per byte",
         xlim=(0, run.config.steps),
-        title=f"byte_lm, {run.config.precision}, {run.config.torch_device.type}",
+        title=f"byte_lm, {run.config.arithmetic}, {run.config.torch_device.type}",
     )
     axes.legend()
     figure.savefig(path, dpi=120)
@@ -145,7 +145,7 @@ def summary(run: Run) -> str:
 
 def comparison(ours: Side, theirs: Side) -> Table:
     """Losses and step times side by side; ratios are taken pair by pair, above 1 ours is faster."""
-    table = Table(title=f"{ours.config.precision} on {ours.config.torch_device.type}")
+    table = Table(title=f"{ours.config.arithmetic} on {ours.config.torch_device.type}")
     table.add_column("")
     for heading in (ours.name, theirs.name, "torch / halfword", "middle half"):
         table.add_column(heading, justify="right", no_wrap=True)

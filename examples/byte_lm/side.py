@@ -15,6 +15,7 @@ from torch import Tensor
 
 import halfword.amp
 import halfword.optim
+from halfword.quant import Int8Training
 
 from .config import Config
 from .model import ByteGPT, ModelConfig
@@ -110,12 +111,15 @@ class Side:
 
 
 class HalfwordSide(Side):
-    """16-bit linear layers; unscale, overflow check, norm, clip and AdamW in the optimizer."""
+    """16-bit linear layers, with INT8 products if asked for; the optimizer does all the rest, from
+    unscaling and the overflow check to AdamW."""
 
     name = "halfword"
 
     def __init__(self, config: Config, model: ByteGPT) -> None:
         super().__init__(config, model.to_mixed(config.dtype))
+        if config.int8:
+            self.model.to_int8(Int8Training())
         if config.accumulate > 1:
             for param in self.model.parameters():
                 param.grad_dtype = torch.float32  # micro-batches add up in FP32
