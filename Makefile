@@ -2,8 +2,8 @@
 # Everything else comes from the package index, into .venv.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo softgpu test test-slow test-all lint format docs sanitize wheel bench
-.PHONY: gpu-bundle gpu-check clean distclean
+.PHONY: help install demo softgpu test test-slow test-planted test-all lint format docs sanitize
+.PHONY: wheel bench gpu-bundle gpu-check clean distclean
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -18,6 +18,8 @@ export HALFWORD_CUDA
 BIN := $(VENV)/bin
 PY := $(BIN)/python
 PIP := $(PY) -m pip --disable-pip-version-check -qq
+# On all cores; a file's tests on one, as they share what is built for them.
+PYTEST := $(PY) -m pytest -n auto --dist loadfile
 # nvcc: on PATH, or in .venv, where `make softgpu` puts it if there is no other. Empty without.
 CUDACXX ?= $(shell $(PY) tools/cuda_toolchain.py 2>/dev/null)
 export CUDACXX
@@ -26,7 +28,9 @@ STAMPS := $(VENV)/stamps
 INSTALLED := $(STAMPS)/halfword-$(HALFWORD_CUDA)
 SOURCES := $(shell find csrc cmake python -type f -not -name '*.pyc') CMakeLists.txt pyproject.toml
 CXX_FILES = $(shell find csrc tests -name '*.h' -o -name '*.cpp' -o -name '*.cu' -o -name '*.cuh')
-OP_TESTS = $(wildcard $(patsubst csrc/ops/%.h,tests/test_%*.py,$(wildcard csrc/ops/*.h))) tests/test_optim.py
+# Sorted, which leaves each once.
+OP_TESTS = $(sort $(wildcard $(patsubst csrc/ops/%.h,tests/test_%*.py,$(wildcard csrc/ops/*.h)))) \
+  tests/test_optim.py
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -47,15 +51,19 @@ endef
 
 test: $(INSTALLED) $(STAMPS)/test  ## the tests, but for the slow ones
 	$(build_softgpu)
-	$(PY) -m pytest $(ARGS)
+	$(PYTEST) $(ARGS)
 
 test-slow: $(INSTALLED) $(STAMPS)/test  ## the slow tests
 	$(build_softgpu)
-	$(PY) -m pytest -m slow $(ARGS)
+	$(PYTEST) -m slow $(ARGS)
+
+test-planted: $(INSTALLED) $(STAMPS)/test  ## bugs planted in the CUDA kernels: all of them are caught
+	$(build_softgpu)
+	$(PY) -m pytest -m "slow or planted" tests/softgpu/test_planted_product.py $(ARGS)
 
 test-all: $(INSTALLED) $(STAMPS)/test  ## all tests
 	$(build_softgpu)
-	$(PY) -m pytest -m "slow or not slow" $(ARGS)
+	$(PYTEST) -m "slow or planted or not slow" $(ARGS)
 
 lint: $(STAMPS)/lint  ## ruff, clang-format, mypy, codespell
 	$(BIN)/ruff check .
@@ -75,12 +83,14 @@ docs: $(INSTALLED) $(STAMPS)/docs  ## the pages of docs/, into site/
 # The kernels under AddressSanitizer and UndefinedBehaviorSanitizer, in their own build. -S: so that
 # the halfword which .venv may have in editable form stays out. libstdc++ is preloaded because ASan
 # looks for its __cxa_throw at the start. --capture=sys lets the sanitizers' reports through. Leaks
-# are not looked for: Python itself has many.
+# are not looked for: Python itself has many. Neither torch.compile nor the software GPU makes code
+# that they are for.
 sanitize: build/sanitize/stamp $(STAMPS)/test  ## the tests of the ops, under ASan and UBSan
-	ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 \
+	echo $(OP_TESTS) | xargs -n 10 -P 2 \
+	env ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 \
 	LD_PRELOAD="$$(g++ -print-file-name=libasan.so) $$(g++ -print-file-name=libstdc++.so.6)" \
 	PYTHONPATH=$(CURDIR)/build/sanitize/site:$(SITE) \
-	$(PY) -S -m pytest --capture=sys -p no:cacheprovider $(OP_TESTS) $(ARGS)
+	$(PY) -S -m pytest --capture=sys -p no:cacheprovider -k 'not (opcheck or compile or softgpu or cache)' $(ARGS)
 
 build/sanitize/stamp: $(STAMPS)/venv $(SOURCES)
 	PATH=$(CURDIR)/$(BIN):$$PATH cmake -S . -B build/sanitize -G Ninja -DHALFWORD_SANITIZE=ON \

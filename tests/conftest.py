@@ -11,9 +11,11 @@ from halfword import _core
 
 from .softgpu.build import find_nvcc
 
-DEVICES = [f"cpu-{isa}" for isa in _core.supported_isas()]
-DEVICES += ["softgpu"] if find_nvcc() else []
-DEVICES += ["cuda"] if halfword._cuda.is_loaded() and torch.cuda.is_available() else []
+GPUS = ["softgpu"] if find_nvcc() else []
+GPUS += ["cuda"] if halfword._cuda.is_loaded() and torch.cuda.is_available() else []
+# Most ops have nothing of their own for VNNI.
+DEVICES = [f"cpu-{isa}" for isa in _core.supported_isas() if not isa.endswith("vnni")] + GPUS
+INT8_DEVICES = [f"cpu-{isa}" for isa in _core.supported_isas()] + GPUS
 
 
 @contextmanager
@@ -41,6 +43,20 @@ def device(request):
     """Where kernels run, one instruction set after another."""
     with _using(request.param) as place:
         yield place
+
+
+@pytest.fixture(params=INT8_DEVICES)
+def int8_device(request):
+    """The same for ops that are made of dot products of bytes, with the instruction sets for it."""
+    with _using(request.param) as place:
+        yield place
+
+
+@pytest.fixture(params=_core.supported_isas())
+def isa(request):
+    """The CPU alone, one instruction set after another, for what takes thousands of calls."""
+    with _using(f"cpu-{request.param}"):
+        yield request.param
 
 
 @pytest.fixture(params=sorted({name.partition("-")[0] for name in DEVICES}))

@@ -39,7 +39,7 @@ ARROWS = {
     "binding": {"core", "ops", "binding"},
 }
 FOREIGN = re.compile(r"torch/|ATen/|c10/|Python\.h|pybind11/")
-NOT_OPS = {"cuda": {"device", "upload_words"}}
+NOT_OPS = {"cuda": {"block_range", "device", "upload_words"}}
 
 MAX_LINES = 400
 MAX_COLUMNS = 100
