@@ -194,8 +194,14 @@ HALFWORD_INLINE void store_bytes(int8_t* p, U32 a) {
   _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtepi32_epi8(a.v));
 }
 HALFWORD_INLINE uint32_t largest_lane(U32 a) { return _mm512_reduce_max_epu32(a.v); }
+// In halves: gcc's own reduction adds signed integers, whose overflow is undefined.
 HALFWORD_INLINE uint32_t sum_of_lanes(U32 a) {
-  return static_cast<uint32_t>(_mm512_reduce_add_epi32(a.v));
+  const __m256i eight =
+      _mm256_add_epi32(_mm512_castsi512_si256(a.v), _mm512_extracti64x4_epi64(a.v, 1));
+  __m128i four = _mm_add_epi32(_mm256_castsi256_si128(eight), _mm256_extracti128_si256(eight, 1));
+  four = _mm_add_epi32(four, _mm_shuffle_epi32(four, 0x4e));
+  four = _mm_add_epi32(four, _mm_shuffle_epi32(four, 0xb1));
+  return static_cast<uint32_t>(_mm_cvtsi128_si32(four));
 }
 
 }  // namespace
