@@ -12,7 +12,7 @@ from pathlib import Path
 
 SOURCE = Path(__file__).with_name("peak_int8.c")
 BUILD = Path(__file__).resolve().parents[1] / "build" / "bench"
-ROUNDS = 200_000  # of each thread: some milliseconds
+ROUNDS = 2_000_000  # of each thread: some milliseconds
 
 
 @cache
