@@ -7,6 +7,7 @@ compared with one scale for the tensor. The limit is that of memory.
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -64,6 +65,12 @@ def formula(x: Tensor, spec: Spec) -> tuple[Tensor, Tensor]:
     return codes.view(x.shape), scale.reshape(spec.scale_shape(x.shape))
 
 
+def compiled_alone(function: Callable[..., Any]) -> Callable[..., Any]:
+    """What was compiled before is forgotten: after some shapes, torch falls back to eager."""
+    torch._dynamo.reset()
+    return torch.compile(function, dynamic=False)
+
+
 class Case:
     """A matrix, and what was made of it last."""
 
@@ -91,7 +98,7 @@ def quantize_sides(
     in_torch = partial(formula, spec=spec)
     sides.append(case.side("torch, eager", in_torch))
     if compiled:
-        sides.append(case.side("torch.compile", torch.compile(in_torch, dynamic=False)))
+        sides.append(case.side("torch.compile", compiled_alone(in_torch)))
     if spec == Spec(axis="tensor"):
 
         def per_tensor(x: Tensor) -> tuple[Tensor, Tensor]:
@@ -134,7 +141,7 @@ def value_sides(shapes: Shapes, *, dtype: torch.dtype, compiled: bool) -> list[O
         side("torch, eager", torch_values),
     ]
     if compiled:
-        sides.append(side("torch.compile", torch.compile(torch_values, dynamic=False)))
+        sides.append(side("torch.compile", compiled_alone(torch_values)))
     return sides
 
 
@@ -150,7 +157,7 @@ def absmax_sides(shapes: Shapes, *, dtype: torch.dtype, compiled: bool) -> list[
         case.side("torch, eager", torch_absmax),
     ]
     if compiled:
-        sides.append(case.side("torch.compile", torch.compile(torch_absmax, dynamic=False)))
+        sides.append(case.side("torch.compile", compiled_alone(torch_absmax)))
     return sides
 
 
