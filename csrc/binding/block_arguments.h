@@ -69,6 +69,21 @@ class BlockArguments : public Arguments {
     return static_cast<const int64_t*>(seed->data);
   }
 
+  // What is to be quantized, and how.
+  QuantizeParams quantizer(const Tensor& x, int64_t block_rows, int64_t block_cols,
+                           int64_t mapping_code, int64_t bits,
+                           const std::optional<Tensor>& seed_tensor) const {
+    QuantizeParams p{};
+    p.x = x.data;
+    p.dtype = floating(x, "x");
+    p.row_stride = rows_of_matrix(x, "x");
+    p.blocks = blocks_of(x, block_rows, block_cols);
+    p.mapping = mapping(mapping_code);
+    p.bits = code_bits(bits);
+    p.seed = seed(seed_tensor, p.mapping, x.device_index);
+    return p;
+  }
+
   // Scales and zero points of a quantizer whose blocks and mapping are known: given, or to be
   // computed.
   void scales(QuantizeParams* p, const std::optional<Tensor>& scale,

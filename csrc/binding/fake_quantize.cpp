@@ -13,20 +13,13 @@ void fake_quantize(const Tensor& x, const int64_t& block_rows, const int64_t& bl
                    const std::optional<Tensor>& new_scale,
                    const std::optional<Tensor>& new_zero_point, const Tensor& out) {
   const int32_t device = x.device_index;
-  QuantizeParams p{};
-  p.dtype = kCheck.floating(x, "x");
-  p.row_stride = kCheck.rows_of_matrix(x, "x");
-  p.blocks = kCheck.blocks_of(x, block_rows, block_cols);
-  p.mapping = kCheck.mapping(mapping);
-  p.bits = kCheck.code_bits(bits);
-  p.seed = kCheck.seed(seed, p.mapping, device);
+  QuantizeParams p = kCheck.quantizer(x, block_rows, block_cols, mapping, bits, seed);
   kCheck.scales(&p, scale, zero_point, new_scale, new_zero_point, device);
   kCheck.on_device(out, "out", device);
   kCheck.has_dtype(out, "out", x.dtype);
   kCheck.has_shape(out, "out", {p.blocks.rows, p.blocks.cols});
   kCheck.contiguous(out, "out");
   kCheck.apart(out, "out", x, "x");
-  p.x = x.data;
   run(FakeQuantizeParams{p, out.data}, device);
 }
 

@@ -13,13 +13,7 @@ void quantize(const Tensor& x, const int64_t& block_rows, const int64_t& block_c
               const std::optional<Tensor>& new_scale, const std::optional<Tensor>& new_zero_point,
               const Tensor& codes, const std::optional<Tensor>& row_sums) {
   const int32_t device = x.device_index;
-  QuantizeParams p{};
-  p.dtype = kCheck.floating(x, "x");
-  p.row_stride = kCheck.rows_of_matrix(x, "x");
-  p.blocks = kCheck.blocks_of(x, block_rows, block_cols);
-  p.mapping = kCheck.mapping(mapping);
-  p.bits = kCheck.code_bits(bits);
-  p.seed = kCheck.seed(seed, p.mapping, device);
+  QuantizeParams p = kCheck.quantizer(x, block_rows, block_cols, mapping, bits, seed);
   kCheck.scales(&p, scale, zero_point, new_scale, new_zero_point, device);
   kCheck.on_device(codes, "codes", device);
   kCheck.has_dtype(codes, "codes", aoti_torch_dtype_int8());
@@ -32,7 +26,6 @@ void quantize(const Tensor& x, const int64_t& block_rows, const int64_t& block_c
     kCheck.has_shape(*row_sums, "row_sums", {p.blocks.rows});
     kCheck.contiguous(*row_sums, "row_sums");
   }
-  p.x = x.data;
   p.codes = static_cast<int8_t*>(codes.data);
   p.row_sums = data_of<int32_t>(row_sums);
   run(p, device);

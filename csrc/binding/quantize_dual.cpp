@@ -59,18 +59,12 @@ void quantize_dual(const Tensor& x, const int64_t& block_rows, const int64_t& bl
   check_blocks(p);
   p.mapping = kCheck.mapping(mapping);
   p.bits = kCheck.code_bits(bits);
-  if (seed) {
-    kCheck.one_element(*seed, "seed", aoti_torch_dtype_int64(), x.device_index);
-    if (p.mapping == Mapping::kLog2) {
-      kCheck.value_error("seed must be None with log2, which rounds to nearest; got a tensor");
-    }
-  }
+  p.seed = kCheck.seed(seed, p.mapping, x.device_index);
   const bool affine = p.mapping == Mapping::kAffine;
   check_half({scale, zero_point, codes, {"scale", "zero_point", "codes"}}, x, p.blocks, affine);
   check_half({scale_t, zero_point_t, codes_t, {"scale_t", "zero_point_t", "codes_t"}}, x,
              p.blocks_t, affine);
   p.x = x.data;
-  p.seed = data_of<const int64_t>(seed);
   p.scale = static_cast<float*>(scale.data);
   p.zero_point = data_of<int32_t>(zero_point);
   p.codes = static_cast<int8_t*>(codes.data);
