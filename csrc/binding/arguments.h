@@ -198,6 +198,14 @@ class Arguments : public Checker {
   void contiguous(const Tensor& t, const char* name) const {
     if (!is_contiguous(t)) value_error(name, " must be contiguous; got strides of another layout");
   }
+  // all of these at once,
+  void dense(const Tensor& t, const char* name, int32_t dtype, const std::vector<int64_t>& sizes,
+             int32_t device) const {
+    on_device(t, name, device);
+    has_dtype(t, name, dtype);
+    has_shape(t, name, sizes);
+    contiguous(t, name);
+  }
   // or a matrix whose rows are consecutive elements, however far apart: the stride of the rows.
   int64_t rows_of_matrix(const Tensor& t, const char* name) const {
     if (t.dim != 2) value_error(name, " must be a matrix; got shape ", shape_text(t));

@@ -15,10 +15,7 @@ void fake_quantize(const Tensor& x, const int64_t& block_rows, const int64_t& bl
   const int32_t device = x.device_index;
   QuantizeParams p = kCheck.quantizer(x, block_rows, block_cols, mapping, bits, seed);
   kCheck.scales(&p, scale, zero_point, new_scale, new_zero_point, device);
-  kCheck.on_device(out, "out", device);
-  kCheck.has_dtype(out, "out", x.dtype);
-  kCheck.has_shape(out, "out", {p.blocks.rows, p.blocks.cols});
-  kCheck.contiguous(out, "out");
+  kCheck.dense(out, "out", x.dtype, {p.blocks.rows, p.blocks.cols}, device);
   kCheck.apart(out, "out", x, "x");
   run(FakeQuantizeParams{p, out.data}, device);
 }

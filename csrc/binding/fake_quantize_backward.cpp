@@ -44,10 +44,7 @@ void fake_quantize_backward(const Tensor& d_out, const Tensor& x, const int64_t&
   kCheck.contiguous(d_out, "d_out");
   const std::vector<int64_t> shape(d_out.sizes, d_out.sizes + d_out.dim);
   const auto check_like = [&](const Tensor& t, const char* name) {
-    kCheck.on_device(t, name, device);
-    kCheck.has_dtype(t, name, d_out.dtype);
-    kCheck.has_shape(t, name, shape);
-    kCheck.contiguous(t, name);
+    kCheck.dense(t, name, d_out.dtype, shape, device);
   };
   check_like(x, "x");
   p.blocks = kCheck.blocks_of(x, block_rows, block_cols);

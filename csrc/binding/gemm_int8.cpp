@@ -132,10 +132,7 @@ void gemm_int8(const Tensor& a, const Tensor& b, const int64_t& b_layout,
   p.n = out.sizes[1];
   check_b(b, b_layout, device, p);
   if (b_sums) {
-    kCheck.on_device(*b_sums, "b_sums", device);
-    kCheck.has_dtype(*b_sums, "b_sums", aoti_torch_dtype_int32());
-    kCheck.has_shape(*b_sums, "b_sums", {p.n});
-    kCheck.contiguous(*b_sums, "b_sums");
+    kCheck.dense(*b_sums, "b_sums", aoti_torch_dtype_int32(), {p.n}, device);
     p.b_sums = static_cast<const int32_t*>(b_sums->data);
   }
   p.scale_a = scale(scale_a, "scale_a", p.m, "a", device);

@@ -19,10 +19,7 @@ void hadamard(const Tensor& x, const int64_t& block, const Tensor& out) {
   if (cols % block != 0) {
     kCheck.value_error("block must divide the last dimension of x, ", cols, "; got ", block);
   }
-  kCheck.on_device(out, "out", x.device_index);
-  kCheck.has_dtype(out, "out", x.dtype);
-  kCheck.has_shape(out, "out", std::vector<int64_t>(x.sizes, x.sizes + x.dim));
-  kCheck.contiguous(out, "out");
+  kCheck.dense(out, "out", x.dtype, std::vector<int64_t>(x.sizes, x.sizes + x.dim), x.device_index);
   if (out.data != x.data) kCheck.apart(out, "out", x, "x");
   run(HadamardParams{x.data, out.data, x.numel, block, dtype}, x.device_index);
 }

@@ -29,7 +29,7 @@ void check_sum(const std::optional<Tensor>& sum, const Tensor& x,
                        sum ? "a tensor" : "None");
   }
   if (!sum) return;
-  kCheck.written(*sum, "sum", x.dtype, {p.rows, p.cols}, x.device_index);
+  kCheck.dense(*sum, "sum", x.dtype, {p.rows, p.cols}, x.device_index);
   kCheck.apart(*sum, "sum", x, "x");
   kCheck.apart(*sum, "sum", *residual, "residual");
   p.sum = sum->data;

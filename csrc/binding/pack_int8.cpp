@@ -13,14 +13,9 @@ void pack_int8(const Tensor& b, const Tensor& packed, const Tensor& sums) {
   kCheck.has_dtype(b, "b", aoti_torch_dtype_int8());
   const int64_t row_stride = kCheck.rows_of_matrix(b, "b");
   const int64_t n = b.sizes[0], k = b.sizes[1];
-  kCheck.on_device(packed, "packed", device);
-  kCheck.has_dtype(packed, "packed", aoti_torch_dtype_uint8());
-  kCheck.has_shape(packed, "packed", {packed_bytes(kPackedLayout, n, k)});
-  kCheck.contiguous(packed, "packed");
-  kCheck.on_device(sums, "sums", device);
-  kCheck.has_dtype(sums, "sums", aoti_torch_dtype_int32());
-  kCheck.has_shape(sums, "sums", {n});
-  kCheck.contiguous(sums, "sums");
+  kCheck.dense(packed, "packed", aoti_torch_dtype_uint8(), {packed_bytes(kPackedLayout, n, k)},
+               device);
+  kCheck.dense(sums, "sums", aoti_torch_dtype_int32(), {n}, device);
   kCheck.apart(packed, "packed", b, "b");
   kCheck.apart(sums, "sums", b, "b");
   kCheck.apart(sums, "sums", packed, "packed");

@@ -15,16 +15,10 @@ void quantize(const Tensor& x, const int64_t& block_rows, const int64_t& block_c
   const int32_t device = x.device_index;
   QuantizeParams p = kCheck.quantizer(x, block_rows, block_cols, mapping, bits, seed);
   kCheck.scales(&p, scale, zero_point, new_scale, new_zero_point, device);
-  kCheck.on_device(codes, "codes", device);
-  kCheck.has_dtype(codes, "codes", aoti_torch_dtype_int8());
-  kCheck.has_shape(codes, "codes", {p.blocks.rows, p.blocks.cols});
-  kCheck.contiguous(codes, "codes");
+  kCheck.dense(codes, "codes", aoti_torch_dtype_int8(), {p.blocks.rows, p.blocks.cols}, device);
   kCheck.apart(codes, "codes", x, "x");
   if (row_sums) {
-    kCheck.on_device(*row_sums, "row_sums", device);
-    kCheck.has_dtype(*row_sums, "row_sums", aoti_torch_dtype_int32());
-    kCheck.has_shape(*row_sums, "row_sums", {p.blocks.rows});
-    kCheck.contiguous(*row_sums, "row_sums");
+    kCheck.dense(*row_sums, "row_sums", aoti_torch_dtype_int32(), {p.blocks.rows}, device);
   }
   p.codes = static_cast<int8_t*>(codes.data);
   p.row_sums = data_of<int32_t>(row_sums);

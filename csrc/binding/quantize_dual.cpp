@@ -26,10 +26,7 @@ void check_half(const Half& half, const Tensor& x, const Blocks& blocks, bool af
   if (affine) {
     kCheck.one_a_block(*half.zero_point, zero_point, aoti_torch_dtype_int32(), blocks, device);
   }
-  kCheck.on_device(half.codes, codes, device);
-  kCheck.has_dtype(half.codes, codes, aoti_torch_dtype_int8());
-  kCheck.has_shape(half.codes, codes, {blocks.rows, blocks.cols});
-  kCheck.contiguous(half.codes, codes);
+  kCheck.dense(half.codes, codes, aoti_torch_dtype_int8(), {blocks.rows, blocks.cols}, device);
   kCheck.apart(half.codes, codes, x, "x");
 }
 

@@ -53,10 +53,7 @@ void requantize(const Tensor& acc, const Tensor& multiplier, const Tensor& shift
   if (highest < lowest || highest > INT8_MAX) {
     kCheck.value_error("highest must lie in [lowest, 127]; got ", highest);
   }
-  kCheck.on_device(codes, "codes", device);
-  kCheck.has_dtype(codes, "codes", aoti_torch_dtype_int8());
-  kCheck.has_shape(codes, "codes", {p.rows, p.cols});
-  kCheck.contiguous(codes, "codes");
+  kCheck.dense(codes, "codes", aoti_torch_dtype_int8(), {p.rows, p.cols}, device);
   p.lowest = static_cast<int32_t>(lowest);
   p.highest = static_cast<int32_t>(highest);
   p.codes = static_cast<int8_t*>(codes.data);

@@ -21,25 +21,16 @@ class RowArguments : public Arguments {
                   new_scale ? "two tensors" : "None for both");
     }
     if (new_scale) {
-      written(*new_scale, "new_scale", aoti_torch_dtype_float32(), {rows}, device);
+      dense(*new_scale, "new_scale", aoti_torch_dtype_float32(), {rows}, device);
       out.scale = static_cast<float*>(new_scale->data);
     }
-    written(codes, "codes", aoti_torch_dtype_int8(), {rows, cols}, device);
+    dense(codes, "codes", aoti_torch_dtype_int8(), {rows, cols}, device);
     out.codes = static_cast<int8_t*>(codes.data);
     if (row_sums) {
-      written(*row_sums, "row_sums", aoti_torch_dtype_int32(), {rows}, device);
+      dense(*row_sums, "row_sums", aoti_torch_dtype_int32(), {rows}, device);
       out.row_sums = static_cast<int32_t*>(row_sums->data);
     }
     return out;
-  }
-
-  // An output as torch.empty makes it.
-  void written(const Tensor& t, const char* name, int32_t dtype, const std::vector<int64_t>& sizes,
-               int32_t device) const {
-    on_device(t, name, device);
-    has_dtype(t, name, dtype);
-    has_shape(t, name, sizes);
-    contiguous(t, name);
   }
 
   // A matrix of the dtype and shape of another; the stride of its rows.
