@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-import halfword
+from halfword import _core
 
-LIBRARY = Path(halfword.__file__).parent / "libhalfword_cpu.so"
+LIBRARY = Path(_core.__file__).with_name("libhalfword_cpu.so")
 KERNEL = re.compile(r"\b(?:tile|dots)(?:_of<\d, \d>|_of<\d>)?\(halfword::Gemm(?:Tile|Dots) const&")
 INSTRUCTION = re.compile(r"^ *([0-9a-f]+):\t(?:\{\w+\} )?(\S+) *(.*)$")
 VECTOR = re.compile(r"%[xyz]mm(\d+)")
