@@ -28,7 +28,15 @@ from . import (
 )
 from .measure import DifferentResultsError, release, run_row
 from .problem import Row
-from .report import RowReport, as_json, describe_machine, print_head, print_row
+from .report import (
+    RowReport,
+    as_json,
+    describe_machine,
+    print_head,
+    print_row,
+    print_summary,
+    summarize,
+)
 from .timing import MIB, Limits, measure_limits
 
 BENCHES: dict[str, Callable[..., Iterator[Row]]] = {
@@ -120,6 +128,7 @@ def run_bench(
         found.update(as_json(name, machine, settings, limits, reports, failures))
         report.write()
     found.update(as_json(name, machine, settings, limits, reports, failures))
+    print_summary(out, summarize(reports))
     return set(failures) <= {"left out"}
 
 

@@ -124,13 +124,16 @@ def places(tiny: bool) -> Iterator[tuple[str, int, int, int]]:
     if tiny:
         yield from (("tiny", m, 96, 64) for m in (1, 5))
         return
-    yield from (("square", m, *SQUARE) for m in ALL_ROWS)
-    yield from (("square", m, *SQUARE) for m in ODD_ROWS)
+    yield from (("square", m, *SQUARE) for m in sorted(ALL_ROWS + ODD_ROWS))
     for name, (n, k) in (LLAMA_8B | GPT2).items():
         if (n, k) != SQUARE:
             yield from ((name, m, n, k) for m in SOME_ROWS)
     for name, (n, k) in ODD.items():
         yield from ((name, m, n, k) for m in (1, *ODD_ROWS, 128))
+
+
+def group_of(name: str, m: int) -> str:
+    return "odd shapes" if name in ODD or m in ODD_ROWS else "usual shapes"
 
 
 SLOW_FROM = 256  # rows from which who takes a hundred times as long is not waited for
@@ -140,6 +143,8 @@ def rows(*, tiny: bool = False, compiled: bool = True, device: str = "cpu") -> I
     """All rows."""
     for name, m, n, k in places(tiny):
         for dtype_name, dtype in DTYPES.items():
+            if dtype == torch.float32 and name not in ("square", "tiny"):
+                continue
             place = f"{dtype_name}, {name}, N = {n}, K = {k}, M = {m}"
             slow = m < SLOW_FROM
             kinds: dict[str, Callable[[Shapes], list[Outcome]]] = {
@@ -148,7 +153,8 @@ def rows(*, tiny: bool = False, compiled: bool = True, device: str = "cpu") -> I
             }
             for kind, sides in kinds.items():
                 yield Row(f"{kind} to {place}", [(m, n, k)], traffic(m), sides,
-                          bounds_of(kind == "codes"), CHECKED)  # fmt: skip
+                          bounds_of(kind == "codes"), CHECKED,
+                          f"{kind}, {group_of(name, m)}")  # fmt: skip
     layers = [("tiny", 8, 64, 64)] if tiny else [
         ("square", 1024, *SQUARE), ("Llama-3.1-8B down", 512, *LLAMA_8B["Llama-3.1-8B down"]),
         ("GPT-2 fc", 1024, *GPT2["GPT-2 fc"]),
@@ -156,5 +162,5 @@ def rows(*, tiny: bool = False, compiled: bool = True, device: str = "cpu") -> I
     for name, m, n, k in layers:
         yield Row(
             f"training, {name}, N = {n}, K = {k}, M = {m}", [(m, n, k)], Traffic(int8=6),
-            train_sides, TRAINING_BOUND, [(64, 64, 64)],
+            train_sides, TRAINING_BOUND, [(64, 64, 64)], "training",
         )  # fmt: skip

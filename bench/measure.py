@@ -97,7 +97,7 @@ def time_row(
     return RowReport(
         row.name, elements, len(shapes), asdict(row.traffic),
         {name: asdict(bound) for name, bound in row.bounds.items()}, lines,
-        [*absent, *refused.values()], len(row.shapes),
+        [*absent, *refused.values()], len(row.shapes), row.group,
     )  # fmt: skip
 
 

@@ -71,6 +71,7 @@ class Row:
     sides: Callable[[Shapes], list[Outcome]]  # ours first
     bounds: dict[str, Bound]
     check: Shapes = field(default_factory=few_odd)  # over which the sides must agree
+    group: str = ""  # of rows that are summed up together
 
     @property
     def elements(self) -> int:

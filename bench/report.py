@@ -3,6 +3,7 @@
 import datetime
 import os
 import platform
+import statistics
 import subprocess
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
@@ -63,10 +64,45 @@ class RowReport:
     lines: list[Line]
     absent: list[str] = field(default_factory=list)
     tensors_wanted: int = 0  # more than `tensors` where memory did not hold them
+    group: str = ""
 
     @property
     def best_rival(self) -> Line | None:
         return min(self.lines[1:], key=lambda line: line.seconds.median, default=None)
+
+
+@dataclass(frozen=True)
+class Summary:
+    """How much faster ours is than the best rival of each row, over a group of rows."""
+
+    group: str
+    rows: int
+    geometric_mean: float
+    lowest: float
+    lowest_row: str
+    wins: int
+    losses: int  # the others are even
+
+
+def summarize(reports: Sequence[RowReport]) -> list[Summary]:
+    """One for each group that has a name, in the order of its first row."""
+    groups: dict[str, list[tuple[float, str, str]]] = {}
+    for report in reports:
+        best = report.best_rival
+        if report.group and best is not None and best.speedup is not None:
+            entry = best.speedup.median, report.name, best.verdict
+            groups.setdefault(report.group, []).append(entry)
+    return [
+        Summary(
+            group,
+            len(found),
+            statistics.geometric_mean(speedup for speedup, _, _ in found),
+            *min(found)[:2],
+            sum(verdict == "win" for _, _, verdict in found),
+            sum(verdict == "loss" for _, _, verdict in found),
+        )
+        for group, found in groups.items()
+    ]
 
 
 @dataclass(frozen=True)
@@ -187,7 +223,8 @@ def as_json(
     return {
         "bench": bench, "machine": machine, "settings": settings,
         "limits": {"best": chosen, "fastest": fastest, "speeds": speeds, "units": units},
-        "rows": rows, "failures": failures,
+        "rows": rows, "summary": [asdict(each) for each in summarize(reports)],
+        "failures": failures,
     }  # fmt: skip
 
 
@@ -239,6 +276,17 @@ def print_row(console: Console, report: RowReport) -> None:
     console.print(table)
     for reason in report.absent:
         console.print(f"  without {reason}", highlight=False)
+
+
+def print_summary(console: Console, summaries: Sequence[Summary]) -> None:
+    table = Table(title="ours against the best rival of each row", title_justify="left")
+    for heading in ("", "rows", "geometric mean", "wins", "losses", "lowest", "where"):
+        table.add_column(heading, justify="left" if heading in ("", "where") else "right")
+    for each in summaries:
+        table.add_row(each.group, str(each.rows), f"{each.geometric_mean:.2f}x", str(each.wins),
+                      str(each.losses), f"{each.lowest:.2f}x", each.lowest_row)  # fmt: skip
+    if summaries:
+        console.print(table)
 
 
 def cells(line: Line) -> list[str]:

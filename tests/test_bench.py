@@ -1,6 +1,7 @@
 """Every benchmark runs, compares results before times, and writes what it found."""
 
 import json
+import math
 import sys
 from pathlib import Path
 
@@ -72,6 +73,20 @@ def test_all_runs_every_benchmark_and_a_filter_keeps_some_rows(tmp_path):
     assert all(name.startswith("AMP step, fp32") for name in rows["amp"])
     assert all(name.startswith("check, fp16") for name in rows["unscale"])
     assert all(rows.values())
+
+
+def test_a_group_of_rows_is_summed_up_against_the_best_rival_of_each(tmp_path, capsys):
+    (found,) = run(tmp_path, "int8", "--filter", "codes.*M = 1")
+    (summary,) = found["summary"]
+    assert summary["group"] == "codes, usual shapes"
+    speedups = []
+    for row in found["rows"]:
+        (best,) = [line for line in row["lines"] if line["name"] == row["best_rival"]]
+        speedups.append(best["speedup"]["median"])
+    assert summary["rows"] == len(speedups)
+    assert summary["lowest"] == min(speedups)
+    assert math.prod(speedups) == pytest.approx(summary["geometric_mean"] ** len(speedups))
+    assert f"{summary['geometric_mean']:.2f}x" in capsys.readouterr().out
 
 
 def test_no_row_begins_after_the_seconds_given(tmp_path):

@@ -24,7 +24,8 @@ def command(tmp_path):
     text = tmp_path / "text.txt"
     text.write_text(inspect.getsource(ArgumentParser))
     sizes = [word for name, value in SIZES.items() for word in (f"--{name}", str(value))]
-    return ["--text", str(text), "--out", str(tmp_path / "found.json"), "--quiet", *sizes]
+    return ["--text", str(text), "--out", str(tmp_path / "found.json"), "--quiet",
+            "--rounds", "2", *sizes]  # fmt: skip
 
 
 def found(tmp_path):
@@ -47,6 +48,11 @@ def test_runs_are_added_once_and_compared_seed_by_seed(command, tmp_path):
     ours, theirs = after["runs"][2:], after["runs"][:2]
     assert gaps == [a["final_nats"] - b["final_nats"] for a, b in zip(ours, theirs, strict=True)]
     assert all(0 < abs(gap) < 0.1 for gap in gaps)
+    times = after["step_times"]
+    assert times["rounds"] == 2
+    assert list(times["kinds"]) == ["fp32", "int8"]
+    assert all(kind["median_ms"] > 0 and kind["speedup"] > 0 for kind in times["kinds"].values())
+    assert times["kinds"]["fp32"]["speedup"] == 1
     assert (tmp_path / "found.png").stat().st_size > 0
 
 
@@ -61,5 +67,7 @@ def test_other_settings_replace_a_run(command, tmp_path):
 def test_mistakes_are_one_line(command, capsys):
     assert precisions.main([*command, "--steps", "0"]) == precisions.EXIT_USER_ERROR
     assert capsys.readouterr().err.startswith("byte_lm: --steps must be a positive integer")
+    assert precisions.main([*command, "--rounds", "0"]) == precisions.EXIT_USER_ERROR
+    assert capsys.readouterr().err == "byte_lm: --rounds must be a positive integer; got 0\n"
     with pytest.raises(precisions.UserError, match="invalid choice"):
         precisions.make_parser().parse_args(["--precisions", "fp3"])

@@ -1,7 +1,8 @@
 """What a precision costs in loss: the same runs in each, ``python -m examples.byte_lm.precisions``.
 
 A run takes minutes, and all of them an hour. Each is added to the JSON file when it is done; a run
-that is there already is not repeated, so the command can be stopped and given again.
+that is there already is not repeated, so the command can be stopped and given again. At the end
+all precisions take turns for a few steps, and these are timed.
 """
 
 import argparse
@@ -24,7 +25,6 @@ from .config import Config, UserError, option
 from .data import Corpus, load_corpus
 from .progress import make_progress
 from .report import versions
-from .side import PHASES
 from .train import Interruption, Run
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -35,6 +35,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "int8": {"precision": "bf16", "int8": True},
     "int8-fp32": {"precision": "fp32", "int8": True},
 }
+UNTIMED_ROUNDS = 3  # pages and caches get ready
 BASE = "fp32"  # what the others are compared with
 COLOURS = dict(zip(KINDS, ("black", "tab:orange", "tab:green", "tab:blue", "tab:red"), strict=True))
 
@@ -63,14 +64,41 @@ def train(config: Config, corpus: Corpus, kind: str, console: Console) -> Entry 
         "settings": run.settings(),
         "held_out_nats": [{"step": step, "nats": value} for step, value in nats],
         "final_nats": nats[-1][1],
-        "median_ms": {phase: 1e3 * median(history.times[phase]) for phase in PHASES},
-        "machine": {
-            **versions(),
-            "device": config.torch_device.type,
-            "git": git_revision(),
-            "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
-        },
+        "machine": machine(config),
     }
+
+
+def machine(config: Config) -> Entry:
+    """Where and when something ran."""
+    return {
+        **versions(),
+        "device": config.torch_device.type,
+        "git": git_revision(),
+        "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+    }
+
+
+def time_steps(configs: dict[str, Config], corpus: Corpus, rounds: int) -> Entry:
+    """What a step takes in each precision, from rounds in which each takes one. Whatever else the
+    machine does in a round slows them all, so ratios are taken within a round."""
+    runs = {kind: Run(config, corpus) for kind, config in configs.items()}
+    for _ in range(UNTIMED_ROUNDS + rounds):
+        for run in runs.values():
+            run.train_step()
+    seconds = {}
+    for kind, run in runs.items():
+        history = run.sides[0].history
+        history.collect()
+        steps = [sum(each) for each in zip(*history.times.values(), strict=True)]
+        seconds[kind] = steps[UNTIMED_ROUNDS:]
+    found = {}
+    for kind, taken in seconds.items():
+        found[kind] = {"median_ms": 1e3 * median(taken)}
+        if BASE in seconds:
+            pairs = zip(seconds[BASE], taken, strict=True)
+            found[kind]["speedup"] = median(base / own for base, own in pairs)
+    first = next(iter(configs.values()))
+    return {"rounds": rounds, "kinds": found, "machine": machine(first)}
 
 
 def git_revision() -> str:
@@ -90,7 +118,7 @@ def is_of(entry: Entry, kind: str, config: Config, corpus: Corpus) -> bool:
 
 
 def summarize(entries: list[Entry]) -> dict[str, Entry]:
-    """Of each kind: final loss, its gap to the base run of the same seed, and times."""
+    """Of each kind: final loss, and its gap to the base run of the same seed."""
     base = {entry["seed"]: entry["final_nats"] for entry in entries if entry["kind"] == BASE}
     summary = {}
     for kind in KINDS:
@@ -102,22 +130,23 @@ def summarize(entries: list[Entry]) -> dict[str, Entry]:
                 "final_nats": fmean(run["final_nats"] for run in runs),
                 "gaps": gaps,
                 "mean_gap": fmean(gaps) if gaps else None,
-                "median_step_ms": median(sum(run["median_ms"].values()) for run in runs),
             }
     return summary
 
 
-def show(summary: dict[str, Entry], console: Console) -> None:
+def show(summary: dict[str, Entry], times: Entry, console: Console) -> None:
     """The summary as a table."""
     table = Table(title=f"held-out loss in nats per byte; gap: to {BASE}, seed by seed")
-    for heading in ("", "runs", "loss", "mean gap", "gaps", "step"):
+    for heading in ("", "runs", "loss", "mean gap", "gaps", "step", "speedup"):
         table.add_column(heading, justify="left" if not heading else "right")
     for kind, found in summary.items():
         mean = "" if found["mean_gap"] is None else f"{found['mean_gap']:+.4f}"
         gaps = " ".join(f"{gap:+.4f}" for gap in found["gaps"])
-        step = f"{found['median_step_ms']:.1f} ms"
+        timed = times["kinds"].get(kind, {})
+        step = f"{timed['median_ms']:.1f} ms" if timed else ""
+        speedup = f"{timed['speedup']:.2f}x" if "speedup" in timed else ""
         loss = f"{found['final_nats']:.4f}"
-        table.add_row(kind, str(len(found["seeds"])), loss, mean, gaps, step)
+        table.add_row(kind, str(len(found["seeds"])), loss, mean, gaps, step, speedup)
     console.print(table)
 
 
@@ -149,9 +178,12 @@ def read(path: Path) -> list[Entry]:
     return list(json.loads(path.read_text())["runs"]) if path.exists() else []
 
 
-def write(path: Path, entries: list[Entry]) -> None:
-    """The runs and their summary."""
-    found = {"bench": "byte-lm-precisions", "summary": summarize(entries), "runs": entries}
+def write(path: Path, entries: list[Entry], times: Entry | None = None) -> None:
+    """The runs, their summary, and the times of steps."""
+    found: Entry = {"bench": "byte-lm-precisions", "summary": summarize(entries)}
+    if times is not None:
+        found["step_times"] = times
+    found["runs"] = entries
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(".tmp")
     temporary.write_text(json.dumps(found, indent=1, allow_nan=False) + "\n")
@@ -170,6 +202,7 @@ def make_parser() -> Parser:
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     out = ROOT / "bench" / "results" / "byte-lm-precisions.json"
     parser.add_argument("--out", type=Path, default=out, metavar="FILE", help="curves go beside it")
+    parser.add_argument("--rounds", type=int, default=40, help="steps of each that are timed")
     parser.add_argument("--quiet", action="store_true", help="only say what is wrong")
     for field in fields(Config):
         if field.name not in ("precision", "int8", "seed", "compare"):
@@ -181,6 +214,8 @@ def execute(args: argparse.Namespace) -> int:
     """Do the runs that are missing; returns the exit status."""
     console = Console(quiet=args.quiet, highlight=False, soft_wrap=True)
     shared = {f.name: getattr(args, f.name) for f in fields(Config) if hasattr(args, f.name)}
+    if args.rounds < 1:
+        raise UserError(f"--rounds must be a positive integer; got {args.rounds}")
     corpus = load_corpus(args.text, args.context)
     entries = read(args.out)
     for seed in args.seeds:
@@ -195,8 +230,13 @@ def execute(args: argparse.Namespace) -> int:
             old = [e for e in entries if (e["kind"], e["seed"]) != (kind, seed)]
             entries = [*old, found]
             write(args.out, entries)
+    configs = {
+        kind: Config(**shared, **KINDS[kind], seed=args.seeds[0]) for kind in args.precisions
+    }
+    times = time_steps(configs, corpus, args.rounds)
+    write(args.out, entries, times)
     plot(args.out.with_suffix(".png"), entries)
-    show(summarize(entries), console)
+    show(summarize(entries), times, console)
     return 0
 
 
