@@ -22,14 +22,19 @@ class Traffic:
     read: float = 0.0  # bytes in passes that only read
     update: float = 0.0  # bytes in passes that also write; both directions counted
     int8: float = 0.0  # operations; a multiplication and its addition are two
+    bf16: float = 0.0  # likewise
 
     @property
     def total(self) -> float:
         return self.read + self.update
 
     @property
+    def operations(self) -> float:
+        return self.int8 + self.bf16
+
+    @property
     def kinds(self) -> list[str]:
-        return [kind for kind in ("read", "update", "int8") if getattr(self, kind)]
+        return [kind for kind in ("read", "update", "int8", "bf16") if getattr(self, kind)]
 
 
 @dataclass(frozen=True)

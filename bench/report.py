@@ -35,7 +35,7 @@ class Line:
     host_seconds: Spread | None  # until the call returned; None where that is when it is done
     ns_per_element: float
     gb_per_s: float  # of the row's bytes, whatever the side really moved
-    gop_per_s: float  # of its INT8 operations
+    gop_per_s: float  # of its operations
     limit_fraction: float | None  # time that the bytes take at the machine's limit / time taken
     limit_fraction_paired: float | None  # the same, each round against the probes of that round
     speedup: Spread | None  # of ours over this side, pair by pair; None for ours
@@ -119,7 +119,7 @@ def at_limit(
     """None where the row fits in a cache, or needs an instruction, which no probe tells about."""
     first = next(iter(samples.values()))
     least = GPU_MEANINGLESS_BELOW if first.host else MEANINGLESS_BELOW
-    if traffic.int8 == 0 and traffic.total * elements < least:
+    if traffic.operations == 0 and traffic.total * elements < least:
         return None
     if not limits.best.keys() >= set(traffic.kinds):
         return None
@@ -145,7 +145,7 @@ def make_line(
         host_seconds=Spread.of(times.host) if times.host else None,
         ns_per_element=seconds.median / elements * 1e9,
         gb_per_s=traffic.total * elements / seconds.median / 1e9,
-        gop_per_s=traffic.int8 * elements / seconds.median / 1e9,
+        gop_per_s=traffic.operations * elements / seconds.median / 1e9,
         limit_fraction=None if limit is None else limit.best / seconds.median,
         limit_fraction_paired=paired,
         speedup=None if ours is None else Spread.of(ratios(samples, ours)),
@@ -257,7 +257,7 @@ def print_head(console: Console, machine: dict[str, Any], limits: Limits) -> Non
 
 def print_row(console: Console, report: RowReport) -> None:
     moved = report.bytes_per_element
-    operations = moved["int8"] > 0
+    operations = moved["int8"] + moved["bf16"] > 0
     each = " + ".join(f"{count:g} {kind}" for kind, count in moved.items() if count)
     size = f"{report.elements:,} elements in {report.tensors} tensors, {each} B each"
     if operations:

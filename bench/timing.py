@@ -10,11 +10,12 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import NamedTuple, Protocol
 
 import torch
 
-from .peak import dot_product_library, dot_products_on
+from .peak import INSTRUCTIONS, dot_products, dot_products_on
 
 SHORTEST_SAMPLE_S = 0.005  # of calls repeated until the clock's own cost is nothing
 WARMUP_CALLS = 2  # pages, thread pools and compilers are ready; the last one is timed
@@ -140,7 +141,7 @@ def interleave(
 class Probe:
     """Moves bytes through memory, or does operations, as fast as something simple can."""
 
-    kind: str  # read, update, copy or int8
+    kind: str  # read, update, copy, int8 or bf16
     how: str
     amount: int  # of bytes, or of operations
     run: Callable[[], object]
@@ -151,7 +152,7 @@ class Probe:
 
 
 def unit_of(kind: str) -> str:
-    return "GOP/s" if kind == "int8" else "GB/s"
+    return "GOP/s" if kind in INSTRUCTIONS else "GB/s"
 
 
 @dataclass(frozen=True)
@@ -192,21 +193,22 @@ def make_probes(mib: int) -> list[Probe]:
     ]  # fmt: skip
 
 
-def int8_probe() -> Probe | None:
-    """On as many threads as torch uses; None where the machine has no such instruction."""
-    if dot_product_library() is None:
-        return None
+def dot_product_probes() -> list[Probe]:
+    """On as many threads as torch uses, for the instructions that the machine has."""
     threads = torch.get_num_threads()
-    return Probe("int8", "512-bit vpdpbusd", dot_products_on(threads),
-                 lambda: dot_products_on(threads))  # fmt: skip
+    return [
+        Probe(kind, how, dot_products_on(threads, kind), partial(dot_products_on, threads, kind))
+        for kind, how in INSTRUCTIONS.items()
+        if dot_products(kind) is not None
+    ]
 
 
 def measure_limits(mib: int, rounds: int, device: torch.device) -> Limits:
     """Time every probe over a buffer of this size; far larger than the last cache to mean much."""
     with device:
         probes = make_probes(mib)
-    if device.type == "cpu" and (dot_products := int8_probe()):
-        probes.append(dot_products)
+    if device.type == "cpu":
+        probes += dot_product_probes()
     contestants = [Contestant(each.name, each.run) for each in probes]
     samples = interleave(contestants, rounds, clock_of(device))
     seconds = {name: times.seconds for name, times in samples.items()}
