@@ -10,8 +10,9 @@ from torch import nn
 from torch.nn import functional as F  # noqa: N812
 
 from halfword.nn import Int8DynamicLinear, Int8Linear, int8_linear
-from halfword.ops import gemm_int8, quantize
+from halfword.ops import fake_quantize, gemm_int8, quantize
 from halfword.quant import Int8Dynamic, Int8Static, Int8Training, Spec, calibrate, quantize_
+from halfword.quant.calibrate import BestRange
 
 from .compare import assert_same_bits
 
@@ -20,6 +21,7 @@ FROZEN = [
     Int8Dynamic(grad_input=False),
     Int8Static(),
     Int8Static(symmetric=False),
+    Int8Static(method="mse"),
 ]
 
 
@@ -157,6 +159,8 @@ def test_recipes_check_their_fields(options):
     (field,) = options
     with pytest.raises(ValueError, match=f"^Int8Training: {field} must .*; got"):
         Int8Training(**options)
+    with pytest.raises(ValueError, match="^Int8Static: method must .*; got 'entropy'"):
+        Int8Static(method="entropy")
 
 
 # A training layer is a linear layer.
@@ -317,6 +321,57 @@ def test_calibration_sees_all_batches_and_forgets_earlier_ones():
     with calibrate(layer):
         layer(torch.ones(1, 3))
     assert layer.input_scale.item() == torch.tensor(1.0).div(127).item()
+
+
+def squared_error(x, scale, zero_point):
+    spec = Spec(axis="tensor", symmetric=zero_point is None)
+    codes = fake_quantize(x, spec, scale=scale, zero_point=zero_point)
+    return (codes - x).double().square().sum().item()
+
+
+@pytest.mark.parametrize("symmetric", [True, False])
+def test_the_range_of_least_squared_error_lets_outliers_saturate(kind_of_device, symmetric):
+    x = torch.randn(256, 64, generator=torch.Generator().manual_seed(0))
+    x[3, 5], x[7, 9] = 40.0, -3.0 if symmetric else -30.0
+    layer = quantize_(nn.Linear(64, 2), Int8Static(symmetric=symmetric, method="mse"))
+    with calibrate(layer):
+        layer(x)
+    found = squared_error(x, layer.input_scale, layer.input_zero_point)
+    low, high = x.min(), x.max()
+    ends = torch.arange(1, 33) / 32
+    if symmetric:
+        tried = [torch.stack((-each * high, each * high)) for each in ends]
+    else:
+        tried = [torch.stack((a * low, b * high)) for a in ends for b in ends]
+    spec = Spec(axis="tensor", symmetric=symmetric)
+    quantized = [quantize(each, spec) for each in tried]
+    errors = [squared_error(x, each.scale, each.zero_point) for each in quantized]
+    assert found <= 1.01 * min(errors)  # a bin is 1 / 64 of the step between two codes
+    assert found < errors[-1]  # of the range from the smallest to the largest
+
+
+def test_counts_of_a_growing_range_are_those_of_all_batches_at_once():
+    x = (
+        torch.randn(64, 3, generator=torch.Generator().manual_seed(1))
+        * torch.logspace(-4, 3, 64)[:, None]
+    )
+    at_once, grown = BestRange(symmetric=True), BestRange(symmetric=True)
+    at_once.add(x)
+    for row in x:
+        grown.add(row)
+    assert grown.limit == at_once.limit
+    assert int(grown.counts.sum()) == x.numel()
+    assert_same_bits(grown.best(), at_once.best())
+    # An element is where it was, or one bin beside: bins become wider around zero.
+    assert (grown.counts.cumsum(0) - at_once.counts.cumsum(0)).abs().max() <= len(x)
+
+
+def test_inputs_of_zeros_have_the_scale_zero():
+    layer = quantize_(nn.Linear(3, 2), Int8Static(method="mse"))
+    with calibrate(layer):
+        layer(torch.zeros(2, 3))
+    assert layer.input_scale.item() == 0
+    assert_same_bits(layer(torch.zeros(2, 3)).detach(), layer.bias.detach().expand(2, 2))
 
 
 def test_a_call_before_calibration_is_an_error_and_a_loaded_scale_will_do():

@@ -11,7 +11,7 @@ from torch.autograd.function import once_differentiable
 from ..ops.gemm_int8 import gemm_int8
 from ..ops.pack_int8 import pack_int8
 from ..ops.quantize import quantize
-from ..quant.calibrate import Calibrated
+from ..quant.calibrate import BestRange, Calibrated, Range
 from ..quant.quantize_model import serves
 from ..quant.recipes import Int8Dynamic, Int8Static
 from ..quant.spec import Spec
@@ -156,6 +156,10 @@ class Int8StaticLinear(Int8DynamicLinear, Calibrated):
         zero_point = torch.zeros((), dtype=torch.int32, device=device)
         self.register_buffer("input_zero_point", None if recipe.symmetric else zero_point)
         self._is_calibrated = False
+
+    def observer(self) -> Range:
+        """What looks at the inputs, by the method of the recipe."""
+        return BestRange(self.recipe.symmetric) if self.recipe.method == "mse" else Range()
 
     def freeze(self, ends: Tensor) -> None:
         """Take the scale for inputs between these two values."""

@@ -1,7 +1,7 @@
 """What is done to a model's linear layers, as values that can be stored, compared and printed."""
 
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, Literal
 
 from .spec import Spec
 
@@ -84,11 +84,22 @@ class Int8Static(Recipe):
     Args:
         symmetric: without a zero point. If False, the codes cover the range from the smallest to
             the largest activation, which is worth a bit after a ReLU.
+        method: how the range is found: ``"minmax"``, the smallest and the largest activation seen;
+            or ``"mse"``, the range within these whose codes have the least squared error, which
+            lets a few outliers saturate. It keeps a histogram meanwhile, and waits for the device.
         grad_input: as in :class:`Int8Dynamic`.
+
+    Raises:
+        ValueError: ``method`` is neither.
     """
 
     symmetric: bool = True
+    method: Literal["minmax", "mse"] = "minmax"
     grad_input: bool = True
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._check(self.method in ("minmax", "mse"), "method", "be 'minmax' or 'mse'", self.method)
 
     @property
     def spec(self) -> Spec:
