@@ -13,7 +13,8 @@ ONE = torch.ones(())
 
 BAD = [
     # a
-    ((A.int(), B), {}, TypeError, "a must be int8; got int32"),
+    ((A.int(), B), {}, TypeError, "a must be int8, float32, bfloat16 or float16; got int32"),
+    ((A.double(), B), {}, TypeError, "a must be int8, float32, bfloat16 or float16; got float64"),
     ((A[0, 0], B), {}, ValueError, "a must have rows; got a tensor without dimensions"),
     # b
     ((A, B.int()), {}, TypeError, "b must be int8; got int32"),
@@ -29,6 +30,10 @@ BAD = [
      r"scale_b must have one value, or one for each of the 5 rows of b; got shape \[5, 3\]"),
     ((A, B, ONE.double()), {}, TypeError, "scale_a must be float32; got float64"),
     ((A, B, ONE, ONE.half()), {}, TypeError, "scale_b must be float32; got float16"),
+    # what a real a finds by itself
+    ((A.half(), B, ONE), {}, ValueError, "scale_a must be None where a is not int8; got a value"),
+    ((A.half(), B), {"zero_point_a": ONE.int()}, ValueError,
+     "zero_point_a must be None where a is not int8; got a value"),
     # the rest of the sum
     ((A, B), {"zero_point_a": ONE}, TypeError, "zero_point_a must be int32; got float32"),
     ((A, B), {"zero_point_a": torch.ones(6).int()}, ValueError, "zero_point_a must have one value"),
@@ -55,6 +60,8 @@ BAD = [
     ((A.view(2, 2, 6), B), {"out": torch.zeros(2, 2, 10)[:, :, :5].transpose(0, 1)}, ValueError,
      "out must have rows that a matrix can have"),
     # int32
+    ((A.half(), B), {"out_dtype": torch.int32}, TypeError,
+     "out must not be int32 where a is not int8, because it is scaled; got int32"),
     ((A, B, ONE), {"out_dtype": torch.int32}, ValueError,
      "scale_a must be None where out is int32; got a value"),
     ((A, B), {"out_dtype": torch.int32, "bias": torch.ones(5)}, ValueError, "bias must be None"),
@@ -87,6 +94,7 @@ def test_bad_input_is_named(arguments, options, error, message):
 MEMORY = torch.zeros(400)
 OVERLAPS = {
     "a": lambda: ((MEMORY.view(torch.int8)[:24].view(4, 6), B), {}),
+    "a of floats": lambda: ((MEMORY[19:43].view(4, 6), B), {}),
     "b": lambda: ((A, MEMORY.view(torch.int8)[:30].view(5, 6)), {}),
     "scale_a": lambda: ((A, B, MEMORY[3:7]), {}),
     "bias": lambda: ((A, B), {"bias": MEMORY[:5]}),
@@ -97,7 +105,8 @@ OVERLAPS = {
 @pytest.mark.parametrize("name", OVERLAPS)
 def test_out_may_not_overlap_what_is_read(name):
     arguments, options = OVERLAPS[name]()
-    with pytest.raises(ValueError, match=f"gemm_int8: out must not overlap {name} in memory"):
+    which = name.split(" ")[0]
+    with pytest.raises(ValueError, match=f"gemm_int8: out must not overlap {which} in memory"):
         ops.gemm_int8(*arguments, out=MEMORY[:20].view(4, 5), **options)
     assert (MEMORY == 0).all()
 

@@ -7,6 +7,26 @@ namespace {
 
 const GemmArguments kCheck("gemm_int8");
 
+void check_a(const Tensor& a, int32_t device, GemmInt8Params& p) {
+  kCheck.on_device(a, "a", device);
+  const std::optional<Dtype> dtype = as_dtype(a.dtype);
+  if (!dtype && a.dtype != aoti_torch_dtype_int8()) {
+    kCheck.type_error("a must be int8, float32, bfloat16 or float16; got ", dtype_name(a.dtype));
+  }
+  p.quantizes_a = dtype.has_value();
+  p.a_dtype = dtype.value_or(Dtype::kFloat32);
+  p.a_stride = kCheck.rows_of_matrix(a, "a");
+  p.a = a.data;
+  p.k = a.sizes[1];
+}
+
+// Where a is quantized here, its scales are found here.
+void check_unknown(const std::optional<Tensor>& t, const char* name, const GemmInt8Params& p) {
+  if (t && p.quantizes_a) {
+    kCheck.value_error(name, " must be None where a is not int8; got a value");
+  }
+}
+
 void check_b(const Tensor& b, const int64_t& layout, int32_t device, GemmInt8Params& p) {
   kCheck.on_device(b, "b", device);
   if (layout == static_cast<int64_t>(Int8Layout::kRows)) {
@@ -33,6 +53,9 @@ void check_b(const Tensor& b, const int64_t& layout, int32_t device, GemmInt8Par
 
 // int32 results are the sums themselves.
 void check_int32(const GemmInt8Params& p) {
+  if (p.quantizes_a) {
+    kCheck.type_error("out must not be int32 where a is not int8, because it is scaled; got int32");
+  }
   const auto none = [](bool given, const char* name) {
     if (given) kCheck.value_error(name, " must be None where out is int32; got a value");
   };
@@ -57,19 +80,17 @@ void gemm_int8(const Tensor& a, const Tensor& b, const int64_t& b_layout,
                const Tensor& out) {
   const int32_t device = a.device_index;
   GemmInt8Params p{};
-  kCheck.on_device(a, "a", device);
-  kCheck.has_dtype(a, "a", aoti_torch_dtype_int8());
-  p.a_stride = kCheck.rows_of_matrix(a, "a");
-  p.a = static_cast<const int8_t*>(a.data);
-  p.k = a.sizes[1];
+  check_a(a, device, p);
   kCheck.open_output(out, a.sizes[0], p);
   check_b(b, b_layout, device, p);
   if (b_sums) {
     kCheck.dense(*b_sums, "b_sums", aoti_torch_dtype_int32(), {p.n}, device);
     p.b_sums = static_cast<const int32_t*>(b_sums->data);
   }
+  check_unknown(scale_a, "scale_a", p);
   p.scale_a = kCheck.scale(scale_a, "scale_a", p.m, "a", device);
   p.scale_b = kCheck.scale(scale_b, "scale_b", p.n, "b", device);
+  check_unknown(zero_point_a, "zero_point_a", p);
   if (zero_point_a) {
     p.zero_point_stride = kCheck.one_or_each(*zero_point_a, "zero_point_a",
                                              aoti_torch_dtype_int32(), p.m, "a", device);

@@ -5,11 +5,10 @@
 #include "ops/gemm_int8.h"
 
 #include <algorithm>
-#include <new>
 
 #include "core/cpu_isa.h"
 #include "cpu/gather.h"
-#include "cpu/gemm_int8_run.h"
+#include "cpu/gemm_int8_rows.h"
 #include "cpu/pack_int8_run.h"
 
 namespace halfword {
@@ -38,77 +37,6 @@ PackInt8Loop choose_packing() {
   static constexpr IsaTable<PackInt8Loop> kLoops = HALFWORD_ISA_TABLE(pack_int8_loop);
   return kLoops.pick();
 }
-
-constexpr int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
-
-// Memory that begins at a cache line, not initialized.
-template <class T>
-class Scratch {
- public:
-  explicit Scratch(int64_t count)
-      : data_(static_cast<T*>(
-            ::operator new(static_cast<size_t>(count) * sizeof(T), std::align_val_t(64)))) {}
-  ~Scratch() { ::operator delete(data_, std::align_val_t(64)); }
-  Scratch(const Scratch&) = delete;
-  Scratch& operator=(const Scratch&) = delete;
-  T* data() const { return data_; }
-
- private:
-  T* data_;
-};
-
-// `rows` rows in strips of at most kStripRows, as equal as can be.
-struct Strips {
-  int64_t rows;
-  int64_t count = ceil_div(rows, kStripRows);
-  int64_t begin(int64_t strip) const { return strip * rows / count; }
-  int64_t rows_of(int64_t strip) const { return begin(strip + 1) - begin(strip); }
-};
-
-// a as its kernels read it, with where their sums begin. Each part of exact_k columns has its own
-// starts: [part][row].
-class PackedA {
- public:
-  PackedA(const GemmInt8Kernels& kernels, int64_t rows, int64_t k, int64_t exact_k)
-      : kernels_(kernels),
-        strips_{rows},
-        k_(k),
-        exact_k_(exact_k),
-        pitch_(ceil_div(k, kStripK) * kStripK * kernels.element_size),
-        data_(rows * pitch_),
-        start_(rows * ceil_div(std::max<int64_t>(k, 1), exact_k)) {}
-
-  const Strips& strips() const { return strips_; }
-
-  void pack(const int8_t* a, int64_t stride, int64_t strip) const {
-    const int64_t row = strips_.begin(strip), rows = strips_.rows_of(strip);
-    for (int64_t k = 0, part = 0; k < std::max<int64_t>(k_, 1); k += exact_k_, ++part) {
-      kernels_.pack_strip({.a = a + row * stride + k,
-                           .row_stride = stride,
-                           .rows = rows,
-                           .k = std::min(exact_k_, k_ - k),
-                           .packed = data_.data() + row * pitch_ + k * rows * kernels_.element_size,
-                           .start = start_.data() + part * strips_.rows + row});
-    }
-  }
-
-  const char* strip(int64_t strip, int64_t k) const {
-    const int64_t row = strips_.begin(strip), rows = strips_.rows_of(strip);
-    return data_.data() + row * pitch_ + k * rows * kernels_.element_size;
-  }
-  const int32_t* start(int64_t strip, int64_t part) const {
-    return start_.data() + part * strips_.rows + strips_.begin(strip);
-  }
-
- private:
-  const GemmInt8Kernels& kernels_;
-  Strips strips_;
-  int64_t k_;
-  int64_t exact_k_;
-  int64_t pitch_;  // bytes of a row
-  Scratch<char> data_;
-  Scratch<int32_t> start_;
-};
 
 // The rows of b that are one panel, and the rows of a that meet it.
 struct Task {
@@ -140,14 +68,16 @@ class Product {
                  : params.m < kPackRows               ? Reading::kAsItLies
                                                       : Reading::kPackedHere),
         a_(kernels_, params.m, params.k, exact_k_),
-        ones_(kernels_, sums_b_ ? 1 : 0, params.k, exact_k_) {}
+        ones_(kernels_, sums_b_ ? 1 : 0, params.k, exact_k_),
+        quantizer_(params.a_dtype),
+        scales_(params.quantizes_a ? params.m : 0) {
+    if (params.quantizes_a) p_.scale_a = {scales_.data(), 1};
+  }
 
   void run(ParallelFor parallel) {
-    const Strips& strips = a_.strips();
-    parallel_for(parallel, strips.count, 1 + kWorthAThread / (16 * kStripRows * (p_.k + 1)),
-                 [&](int64_t first, int64_t last) {
-                   for (int64_t s = first; s < last; ++s) a_.pack(p_.a, p_.a_stride, s);
-                 });
+    const int64_t work_of_strip = (p_.quantizes_a ? 64 : 16) * kStripRows * (p_.k + 1);
+    parallel_for(parallel, a_.strips().count, 1 + kWorthAThread / work_of_strip,
+                 [&](int64_t first, int64_t last) { pack_strips(first, last); });
     if (sums_b_) pack_ones();
     const int64_t panels = ceil_div(p_.n, kTileColumns);
     const int64_t block_rows = reading_ == Reading::kPackedHere ? 4 * kBlockRows : kBlockRows;
@@ -169,6 +99,22 @@ class Product {
     Scratch<float> rounded;
     alignas(64) int32_t of_b[kTileColumns];
   };
+
+  void pack_strips(int64_t first, int64_t last) const {
+    const Scratch<int8_t> codes(p_.quantizes_a ? kStripRows * p_.k : 0);
+    for (int64_t s = first; s < last; ++s) {
+      const int64_t begin = a_.strips().begin(s), rows = a_.strips().rows_of(s);
+      if (!p_.quantizes_a) {
+        a_.pack(static_cast<const int8_t*>(p_.a) + begin * p_.a_stride, p_.a_stride, s);
+        continue;
+      }
+      for (int64_t r = 0; r < rows; ++r) {
+        const void* row = advance(p_.a, (begin + r) * p_.a_stride, element_size(p_.a_dtype));
+        scales_.data()[begin + r] = quantizer_.run(row, p_.k, codes.data() + r * p_.k);
+      }
+      a_.pack(codes.data(), p_.k, s);
+    }
+  }
 
   void pack_ones() {
     const Scratch<int8_t> row(std::max<int64_t>(p_.k, 1));
@@ -346,7 +292,7 @@ class Product {
     }
   }
 
-  const GemmInt8Params& p_;
+  GemmInt8Params p_;
   const GemmInt8Kernels& kernels_ = choose_kernels();
   int64_t exact_k_;
   bool is_long_;
@@ -354,6 +300,8 @@ class Product {
   Reading reading_;
   PackedA a_;
   PackedA ones_;
+  RowQuantizer quantizer_;
+  Scratch<float> scales_;  // that it finds
 };
 
 // Rows [first, first + rows) of a product.
@@ -362,7 +310,7 @@ GemmInt8Params rows_of(GemmInt8Params p, int64_t first, int64_t rows) {
     return static_cast<const void*>(advance(from, elements, size));
   };
   p.m = rows;
-  p.a += first * p.a_stride;
+  p.a = advanced(p.a, first * p.a_stride, p.quantizes_a ? element_size(p.a_dtype) : 1);
   if (p.scale_a.data != nullptr) p.scale_a.data += first * p.scale_a.stride;
   if (p.zero_point_a != nullptr) p.zero_point_a += first * p.zero_point_stride;
   if (p.residual != nullptr) {

@@ -7,13 +7,14 @@
 #include "cpu/quantize_run.h"
 
 namespace halfword {
-namespace {
 
-QuantizeLoop choose_loop(Dtype dtype) {
+QuantizeLoop choose_quantize_loop(Dtype dtype) {
   static constexpr IsaTable<decltype(&quantize_loop_portable)> kLoops =
       HALFWORD_ISA_TABLE(quantize_loop);
   return kLoops.pick()(dtype);
 }
+
+namespace {
 
 class Quantizer {
  public:
@@ -113,7 +114,7 @@ void run_quantize_loop(const QuantizeParams& params, const QuantizeOut& out, Qua
 void quantize_cpu(const QuantizeParams& params, ParallelFor parallel) {
   if (params.row_sums != nullptr) std::fill_n(params.row_sums, params.blocks.rows, 0);
   const QuantizeOut out{params.codes, nullptr, params.row_sums, params.blocks.cols};
-  run_quantize_loop(params, out, choose_loop(params.dtype), parallel);
+  run_quantize_loop(params, out, choose_quantize_loop(params.dtype), parallel);
 }
 
 }  // namespace halfword

@@ -34,4 +34,6 @@ QuantizeLoop quantize_loop_portable(Dtype dtype);
 QuantizeLoop quantize_loop_avx2(Dtype dtype);
 QuantizeLoop quantize_loop_avx512(Dtype dtype);
 
+QuantizeLoop choose_quantize_loop(Dtype dtype);  // for the instruction set in use
+
 }  // namespace halfword

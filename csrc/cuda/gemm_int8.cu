@@ -1,5 +1,6 @@
-// A GEMM on CUDA: operands brought to aligned rows where they are not, sums of b's rows where a
-// zero point needs them, the kernel of the plan's tile, and for split sums a second one.
+// A GEMM on CUDA: the rows of a quantized where they are real numbers, operands brought to aligned
+// rows where they are not, sums of b's rows where a zero point needs them, the kernel of the plan's
+// tile, and for split sums a second one.
 #include "ops/gemm_int8.h"
 
 #include <cuda_runtime_api.h>
@@ -10,6 +11,7 @@
 #include "cuda/gemm_int8_launch.h"
 #include "cuda/gemm_int8_plan.h"
 #include "cuda/pack_int8.h"
+#include "ops/quantize.h"
 
 namespace halfword {
 namespace {
@@ -48,6 +50,50 @@ int64_t b_stride(const GemmInt8Params& p) {
   return p.b_layout == Int8Layout::kPitched ? pitch_of(p.k) : p.b_stride;
 }
 
+// Scratch memory, given out from its beginning on; with none, what it would have to be.
+class Memory {
+ public:
+  explicit Memory(void* begin) : begin_(reinterpret_cast<uintptr_t>(begin)) {}
+
+  void* take(int64_t bytes) {
+    const uintptr_t at = begin_ + taken_;
+    taken_ += static_cast<size_t>(divide_up(bytes, kAlignment) * kAlignment);
+    return reinterpret_cast<void*>(at);
+  }
+  size_t taken() const { return taken_; }
+
+ private:
+  uintptr_t begin_;
+  size_t taken_ = 0;
+};
+
+// A call as one whose a is codes: those of the rows of a real one, which are quantized first.
+struct CodesCall {
+  GemmInt8Params gemm;
+  bool quantizes;
+  QuantizeParams rows{};
+  void* scratch = nullptr;  // of the quantizer
+
+  CodesCall(const GemmInt8Params& p, Memory& memory)
+      : gemm(p), quantizes(p.quantizes_a && p.k > 0) {
+    if (!quantizes) return;  // empty sums are 0 by any scale
+    auto* codes = static_cast<int8_t*>(memory.take(p.m * p.k));
+    auto* scale = static_cast<float*>(memory.take(p.m * int64_t{sizeof(float)}));
+    rows.x = p.a;
+    rows.row_stride = p.a_stride;
+    rows.dtype = p.a_dtype;
+    rows.blocks = {p.m, p.k, 1, p.k};
+    rows.mapping = Mapping::kSymmetric;
+    rows.bits = 8;
+    rows.codes = codes;
+    rows.scale = scale;
+    scratch = memory.take(static_cast<int64_t>(quantize_scratch_bytes(rows)));
+    gemm.a = codes;
+    gemm.a_stride = p.k;
+    gemm.scale_a = {scale, 1};
+  }
+};
+
 // What a call needs beside its tensors, in its scratch memory.
 struct Scratch {
   int8_t* a;  // with aligned rows, or null: as it is
@@ -55,15 +101,10 @@ struct Scratch {
   int64_t* sums;        // of b's rows, or null
   int32_t* split_sums;  // or null
   int64_t split_pitch;  // of split_sums
-  size_t bytes;
 
-  Scratch(const GemmInt8Params& p, const GemmPlan& plan, void* memory) {
-    bytes = 0;
-    const auto take = [&](bool needed, int64_t size) -> void* {
-      if (!needed) return nullptr;
-      const uintptr_t at = reinterpret_cast<uintptr_t>(memory) + bytes;
-      bytes += divide_up(size, kAlignment) * kAlignment;
-      return reinterpret_cast<void*>(at);
+  Scratch(const GemmInt8Params& p, const GemmPlan& plan, Memory& memory) {
+    const auto take = [&](bool needed, int64_t bytes) {
+      return needed ? memory.take(bytes) : nullptr;
     };
     const bool wants_sums = p.zero_point_a != nullptr && (p.b_sums == nullptr || p.k > kNarrowSumK);
     split_pitch = divide_up(p.n, 4) * 4;
@@ -86,7 +127,7 @@ cudaError_t plan_call(const GemmInt8Params& p, GemmPlan* plan) {
 // Aligned copies of the operands, and the sums of b's rows.
 cudaError_t prepare(const GemmInt8Params& p, const Scratch& scratch, cudaStream_t stream) {
   if (scratch.a != nullptr) {
-    const PitchRows a{.from = p.a,
+    const PitchRows a{.from = static_cast<const int8_t*>(p.a),
                       .row_stride = p.a_stride,
                       .rows = p.m,
                       .k = p.k,
@@ -142,39 +183,53 @@ cudaError_t launch_tile(int tile, const GemmKernelParams& params, int64_t splits
   }
 }
 
+// The product of codes.
+cudaError_t multiply(const GemmInt8Params& p, const GemmPlan& plan, const Scratch& scratch,
+                     cudaStream_t stream) {
+  cudaError_t status = prepare(p, scratch, stream);
+  if (status != cudaSuccess) return status;
+  const bool is_split = plan.splits > 1;
+  const int64_t pitch = pitch_of(p.k);
+  const auto* a = static_cast<const int8_t*>(p.a);
+  const GemmFinish finish = finish_of(p, scratch);
+  const GemmKernelParams kernel{
+      .finish = is_split ? unfinished(scratch, p) : finish,
+      .a = {scratch.a != nullptr ? scratch.a : a, scratch.a != nullptr ? pitch : p.a_stride, p.m},
+      .b = {scratch.b != nullptr ? scratch.b : p.b, scratch.b != nullptr ? pitch : b_stride(p),
+            p.n},
+      .m_tiles = plan.m_tiles,
+      .n_tiles = plan.n_tiles,
+      .steps = plan.steps,
+      .split_stride = p.m * scratch.split_pitch,
+      .height = plan.height};
+  status = launch_tile(plan.tile, kernel, plan.splits, stream);
+  if (status != cudaSuccess || !is_split) return status;
+  return launch_gemm_finish(finish, scratch.split_sums, plan.splits, scratch.split_pitch, stream);
+}
+
 }  // namespace
 
 size_t gemm_int8_scratch_bytes(const GemmInt8Params& params) {
   GemmPlan plan;
   if (params.m == 0 || params.n == 0 || plan_call(params, &plan) != cudaSuccess) return 0;
-  return Scratch(params, plan, nullptr).bytes;
+  Memory memory(nullptr);
+  const CodesCall call(params, memory);
+  const Scratch scratch(call.gemm, plan, memory);
+  return memory.taken();
 }
 
-CudaStatus gemm_int8_cuda(const GemmInt8Params& params, void* memory, CudaStream stream) {
+CudaStatus gemm_int8_cuda(const GemmInt8Params& params, void* scratch_memory, CudaStream stream) {
   if (params.b_layout == Int8Layout::kPanels) return cudaErrorInvalidValue;
   if (params.m == 0 || params.n == 0) return cudaSuccess;
   GemmPlan plan;
-  cudaError_t status = plan_call(params, &plan);
+  CudaStatus status = plan_call(params, &plan);
   if (status != cudaSuccess) return status;
-  const Scratch scratch(params, plan, memory);
-  status = prepare(params, scratch, stream);
+  Memory memory(scratch_memory);
+  const CodesCall call(params, memory);
+  const Scratch scratch(call.gemm, plan, memory);
+  if (call.quantizes) status = quantize_cuda(call.rows, call.scratch, stream);
   if (status != cudaSuccess) return status;
-  const bool is_split = plan.splits > 1;
-  const int64_t pitch = pitch_of(params.k);
-  const GemmFinish finish = finish_of(params, scratch);
-  const GemmKernelParams kernel{.finish = is_split ? unfinished(scratch, params) : finish,
-                                .a = {scratch.a != nullptr ? scratch.a : params.a,
-                                      scratch.a != nullptr ? pitch : params.a_stride, params.m},
-                                .b = {scratch.b != nullptr ? scratch.b : params.b,
-                                      scratch.b != nullptr ? pitch : b_stride(params), params.n},
-                                .m_tiles = plan.m_tiles,
-                                .n_tiles = plan.n_tiles,
-                                .steps = plan.steps,
-                                .split_stride = params.m * scratch.split_pitch,
-                                .height = plan.height};
-  status = launch_tile(plan.tile, kernel, plan.splits, stream);
-  if (status != cudaSuccess || !is_split) return status;
-  return launch_gemm_finish(finish, scratch.split_sums, plan.splits, scratch.split_pitch, stream);
+  return multiply(call.gemm, plan, scratch, stream);
 }
 
 }  // namespace halfword

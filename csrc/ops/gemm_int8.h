@@ -1,7 +1,11 @@
-// The product of two int8 matrices, exact, and what usually follows it.
+// The product of two int8 matrices, exact, and what usually follows it. The first one may be real
+// numbers still.
 //
 //   acc[m, n] = sum_k (a[m, k] - zero_point_a[m]) * b[n, k]      an exact integer
 //   out = what core/gemm_output.h makes of float(acc), or acc itself for int32
+//
+// Of real numbers a and scale_a are what quantize.h makes of their rows: symmetric, 8 bits, to
+// nearest. A row with a NaN or inf has scale NaN, which makes its row of y NaN.
 //
 // A scale that is not given is 1, and float(acc) is rounded to nearest even. All values are
 // allowed, -128 too. int32 accumulation is exact up to kExactK; a longer sum is cut there and its
@@ -26,7 +30,9 @@ struct GemmInt8Params : GemmOutput {
   static constexpr int64_t kExactK = 1 << 16;  // 2^16 * 255 * 128 < 2^31
   static constexpr int64_t kInt32K = 131071;   // k * 128 * 128 < 2^31
 
-  const int8_t* a;  // [m, k]; columns are consecutive, as in b
+  const void* a;     // [m, k]; columns are consecutive, as in b
+  bool quantizes_a;  // a is of a_dtype, without scale_a and zero_point_a; else it is int8
+  Dtype a_dtype;
   int64_t a_stride;
   const int8_t* b;   // [n, k], or packed
   int64_t b_stride;  // of rows; unused where packed

@@ -3,6 +3,10 @@
 import torch
 from torch import Tensor
 
+from halfword.quant import Spec
+
+from .quantize import quantize
+
 ACTIVATIONS = {
     None: lambda y: y,
     "relu": torch.relu,
@@ -37,7 +41,9 @@ def gemm_int8(
     zero_point_out: Tensor | None = None,
 ) -> Tensor:
     """One FP32 operation after the other, in the order of the contract; the activation in double,
-    rounded."""
+    rounded. Rows of real numbers are quantized first."""
+    if a.is_floating_point():
+        a, scale_a, _ = quantize(a, Spec())
     y = product(a, b, zero_point_a).float()
     if scale_b is not None:
         y = y * scale_b.reshape(1, -1)

@@ -28,6 +28,10 @@ def check_gemm_int8(op: Callable[..., Any]) -> Iterator[Fault]:
         got = op(a, b, scale, torch.full((n,), 0.25), bias=torch.ones(n), activation="relu")
         bound = 2.0**-22 * (want.abs() / 8 + 1)
         yield differs(f"{m} x {n} x {k} results", got, (want / 8 + 1).relu(), bound)
+        rows = small_codes((m, k), 1).clamp(-127).float()  # with 127: codes of scale 1
+        rows[:, :1] = 127
+        want = rows.double() @ b.double().t()
+        yield differs(f"{m} x {n} x {k} from floats", op(rows, b), want, 2.0**-23 * want.abs())
 
 
 def check_pack_int8(op: Callable[..., Any]) -> Iterator[Fault]:

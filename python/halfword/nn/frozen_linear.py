@@ -17,8 +17,6 @@ from ..quant.recipes import Int8Dynamic, Int8Static
 from ..quant.spec import Spec
 from .int8_linear import as_autocast, check_input
 
-_PER_TOKEN = Spec()
-
 
 @serves(Int8Dynamic)
 class Int8DynamicLinear(nn.Module):
@@ -97,9 +95,9 @@ class Int8DynamicLinear(nn.Module):
             f"bias={self.bias is not None}, recipe={self.recipe}"
         )
 
-    def _input_quantizer(self) -> tuple[Spec, Tensor | None, Tensor | None]:
-        """How, and by which scale and zero point if they are known."""
-        return _PER_TOKEN, None, None
+    def _input_quantizer(self) -> tuple[Spec | None, Tensor | None, Tensor | None]:
+        """How, by which scale and which zero point, where that is known before the input."""
+        return None, None, None
 
     def _packed_codes(self) -> Any:
         """The codes in the form that gemm_int8 reads fastest; may be None in a compiled model."""
@@ -182,7 +180,7 @@ class Int8StaticLinear(Int8DynamicLinear, Calibrated):
                 )
         return super().forward(input)
 
-    def _input_quantizer(self) -> tuple[Spec, Tensor | None, Tensor | None]:
+    def _input_quantizer(self) -> tuple[Spec | None, Tensor | None, Tensor | None]:
         if self.seen is not None:
             return super()._input_quantizer()
         return self.recipe.spec, self.input_scale, self.input_zero_point
@@ -207,18 +205,21 @@ class _FrozenLinear(torch.autograd.Function):
         scale: Tensor,
         bias: Tensor | None,
         packed: Any,
-        spec: Spec,
+        spec: Spec | None,
         x_scale: Tensor | None,
         x_zero_point: Tensor | None,
         int8_grad: bool,
     ) -> Tensor:
-        rows = quantize(x, spec, scale=x_scale, zero_point=x_zero_point)
+        weight = codes if packed is None else packed
         ctx.save_for_backward(codes, scale)
         ctx.int8_grad = int8_grad
         ctx.bias_dtype = None if bias is None else bias.dtype
+        if spec is None:
+            return gemm_int8(x, weight, None, scale, bias=bias)
+        rows = quantize(x, spec, scale=x_scale, zero_point=x_zero_point)
         return gemm_int8(
             rows.codes,
-            codes if packed is None else packed,
+            weight,
             rows.scale,
             scale,
             zero_point_a=rows.zero_point,
@@ -236,9 +237,7 @@ class _FrozenLinear(torch.autograd.Function):
             # The weight's scales lie along the axis that is summed over, so dy takes them in.
             scaled = dy * scale
             if ctx.int8_grad:
-                rows = quantize(scaled)
-                codes_t = codes.t().contiguous()
-                dx = gemm_int8(rows.codes, codes_t, rows.scale, out_dtype=dy.dtype)
+                dx = gemm_int8(scaled, codes.t().contiguous(), out_dtype=dy.dtype)
             else:
                 dx = scaled.to(dy.dtype) @ codes.to(dy.dtype)
         if ctx.needs_input_grad[3]:

@@ -1,4 +1,4 @@
-"""The exact product of two int8 matrices, and what usually follows it."""
+"""The exact product of two int8 matrices, and what usually stands before and behind it."""
 
 import math
 from typing import Literal
@@ -37,6 +37,8 @@ def gemm_int8(
 ) -> Tensor:
     """``a @ b.T`` of int8 matrices, exact, then scaled, shifted, activated and rounded once.
 
+    An ``a`` that is not int8 becomes the codes and ``scale_a`` the scales of ``quantize(a)``.
+
     ``acc[m, n] = sum_k (a[m, k] - zero_point_a[m]) * b[n, k]``
 
     ``y = activation(acc * scale_b[n] * scale_a[m] + bias[n] + residual[m, n])``
@@ -45,17 +47,19 @@ def gemm_int8(
     int32 ``acc``.
 
     Args:
-        a: int8 ``[..., k]``, on CPU or CUDA. ``...`` are the rows ``m``.
+        a: int8, float32, bfloat16 or float16 ``[..., k]``, on CPU or CUDA. ``...`` are the rows
+            ``m``.
         b: int8 ``[n, k]``, or ``pack_int8`` of it.
-        scale_a: float32, one value or one for each row of ``a``; ``None`` for 1.
+        scale_a: float32, one value or one for each row of ``a``; ``None`` for 1. With an int8
+            ``a`` only, as ``zero_point_a``.
         scale_b: float32, one value or one for each row of ``b``; ``None`` for 1.
         zero_point_a: int32 in [-128, 127], one value or one for each row of ``a``; ``None`` for 0.
         bias: ``[n]``, float32, bfloat16 or float16.
         residual: ``[..., n]``, float32, bfloat16 or float16.
         activation: ``"relu"``, ``"gelu"``, ``"gelu_tanh"``, ``"silu"`` or ``None``.
         out_dtype: of the result: float32, bfloat16, float16, int8 or int32. By default the dtype of
-            ``out``, else int8 if there is a ``scale_out``, else int32 if there is nothing to scale
-            or add, else float32.
+            ``out``, else int8 if there is a ``scale_out``, else that of an ``a`` that is not int8,
+            else int32 if there is nothing to scale or add, else float32.
         out: ``[..., n]``, where to write the result. It must not overlap what is read.
         beta: what ``out`` is multiplied by before the result is added to it; float32 only. With
             ``beta=1`` a weight gradient is added to the main gradient by the product itself.
@@ -66,17 +70,21 @@ def gemm_int8(
         ``out``, or a new tensor ``[..., n]``.
 
     Raises:
-        TypeError: a dtype is not one of the above, or does not go with ``beta`` or ``scale_out``.
+        TypeError: a dtype is not one of the above, or does not go with ``beta``, ``scale_out`` or
+            an ``a`` that is not int8.
         ValueError: shapes do not fit; a scale lies along ``k``, where no product could take it; an
             int32 result could overflow (``k`` over 131,071, or 65,536 with a zero point); something
-            is given that int32 results do not take; ``out`` overlaps something.
+            is given that int32 results or an ``a`` that is not int8 do not take; ``out`` overlaps
+            something.
 
     Numerics: the sum is exact for every ``k``. It is rounded to FP32, and each operation after it
         is rounded once, in the order above. The same bits on every device, for every number of
-        threads, packed or not; a row of the result does not depend on the other rows.
+        threads, packed or not; a row of the result does not depend on the other rows. One of an
+        ``a`` with NaN or inf has scale NaN, and is NaN, or as int8 the code of 0.
     Gradient: none. Of ``Y = X W^T`` both gradients are products of this form (``halfword.nn``).
-    Moves: ``a``, ``b`` and the result once, 1 byte for each code. An operand without consecutive
-        columns is copied first. Several products with one ``b`` are faster with a packed one.
+    Moves: ``a``, ``b`` and the result once, 1 byte for each code. On CUDA, codes that are made of
+        ``a`` are written and read once more. An operand without consecutive columns is copied
+        first. Several products with one ``b`` are faster with a packed one.
     Source: Jacob et al., "Quantization and training of neural networks for efficient
         integer-arithmetic-only inference", CVPR 2018, section 2.
     """
@@ -86,6 +94,7 @@ def gemm_int8(
     if a.dim() == 0:
         raise ValueError("gemm_int8: a must have rows; got a tensor without dimensions")
     *lead, k = a.shape
+    quantizes = a.is_floating_point()
     if isinstance(b, PackedInt8):
         data, layout, sums, n = b.data, b.layout, b.sums, b.n
         if b.k != k:
@@ -97,13 +106,15 @@ def gemm_int8(
     if out is None:
         if out_dtype is None:
             plain = all(x is None for x in (scale_a, scale_b, bias, residual, activation))
-            out_dtype = _default_dtype(plain, scale_out)
+            out_dtype = _default_dtype(a.dtype if quantizes else None, plain, scale_out)
         out = a.new_empty(shape, dtype=out_dtype)
     elif out_dtype is not None and out.dtype != out_dtype:
         raise TypeError(f"gemm_int8: out must be of out_dtype, {out_dtype}; got {out.dtype}")
     elif list(out.shape) != shape:
         raise ValueError(f"gemm_int8: out must have shape {shape}; got {list(out.shape)}")
     matrix = out
+    if quantizes:
+        a = a.detach()
     if len(lead) != 1:
         m = math.prod(lead)
         a, matrix = a.reshape(m, k), _rows(out, m, n)
@@ -120,10 +131,10 @@ def gemm_int8(
     return out
 
 
-def _default_dtype(plain: bool, scale_out: Tensor | None) -> torch.dtype:
+def _default_dtype(of_a: torch.dtype | None, plain: bool, scale_out: Tensor | None) -> torch.dtype:
     if scale_out is not None:
         return torch.int8
-    return torch.int32 if plain else torch.float32
+    return of_a or (torch.int32 if plain else torch.float32)
 
 
 def _consecutive(x: Tensor) -> Tensor:
