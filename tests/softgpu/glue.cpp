@@ -160,7 +160,7 @@ void lend_all(const SiluMulQuantizeParams& p) {
 
 void lend_all(const GemmInt8Params& p) {
   const bool is_packed = p.b_layout == Int8Layout::kPitched;
-  lend_rows(p.a, p.m, p.a_stride, p.k, 1, "a");
+  lend_rows(p.a, p.m, p.a_stride, p.k, p.quantizes_a ? element_size(p.a_dtype) : 1, "a");
   if (is_packed) lend(p.b, pitched_bytes(p.n, p.k), 1, "b");
   if (!is_packed) lend_rows(p.b, p.n, p.b_stride, p.k, 1, "b");
   lend(p.b_sums, p.n, sizeof(int32_t), "b_sums");
