@@ -109,11 +109,15 @@ class Times:
 
 
 def warm_up(contestant: Contestant, clock: Clock) -> int:
-    """Call it a few times; how many calls make a sample long enough to time."""
+    """Call it a few times; how many calls make a sample long enough to time. A sample of them tells
+    better than one: the caches are as others left them only once."""
     last = math.inf
     for _ in range(WARMUP_CALLS):
         last = clock.sample(contestant.run).seconds
-    return max(1, math.ceil(SHORTEST_SAMPLE_S / last))
+    calls = max(1, math.ceil(SHORTEST_SAMPLE_S / last))
+    if calls > 1:
+        calls = math.ceil(SHORTEST_SAMPLE_S / clock.sample(contestant.run, calls).seconds)
+    return calls
 
 
 def interleave(

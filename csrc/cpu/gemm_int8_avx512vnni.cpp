@@ -36,8 +36,53 @@ void pack_strip(const GemmStrip& s) {
   }
 }
 
+// Few rows wait for memory, which gives more when it is read in several places: in as many parts of
+// k as there are registers for their sums.
+constexpr int parts_at_once(int rows) { return rows == 1 ? 4 : rows <= 3 ? 2 : 1; }
+
+// Adds the sums of kParts parts of `k`, a multiple of kStripK each.
+template <int kRows, int kVectors, int kParts>
+HALFWORD_INLINE void add_parts(const int8_t* a, const uint8_t* b, int64_t k,
+                               __m512i (&acc)[kRows][kVectors]) {
+  __m512i more[kParts][kRows][kVectors];
+#pragma GCC unroll 4
+  for (int p = 0; p < kParts; ++p) {
+#pragma GCC unroll 3
+    for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 4
+      for (int v = 0; v < kVectors; ++v) more[p][r][v] = _mm512_setzero_si512();
+    }
+  }
+  for (int64_t i = 0; i < k / 4; ++i, b += 64 * kVectors) {
+    const int8_t* four = a + i / (kStripK / 4) * (kRows * kStripK) + i % (kStripK / 4) * 4;
+#pragma GCC unroll 4
+    for (int p = 0; p < kParts; ++p) {
+      const uint8_t* bytes = b + p * (k / 4) * (64 * kVectors);
+#pragma GCC unroll 3
+      for (int r = 0; r < kRows; ++r) {
+        int32_t word;
+        __builtin_memcpy(&word, four + (p * (k / kStripK) * kRows + r) * kStripK, 4);
+        const __m512i value = _mm512_set1_epi32(word);
+#pragma GCC unroll 4
+        for (int v = 0; v < kVectors; ++v) {
+          add_products(more[p][r][v], _mm512_loadu_si512(bytes + 64 * v), value);
+        }
+      }
+    }
+  }
+#pragma GCC unroll 4
+  for (int p = 0; p < kParts; ++p) {
+#pragma GCC unroll 3
+    for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 4
+      for (int v = 0; v < kVectors; ++v) acc[r][v] = _mm512_add_epi32(acc[r][v], more[p][r][v]);
+    }
+  }
+}
+
 template <int kRows, int kVectors>
 void tile_of(const GemmTile& t) {
+  constexpr int kParts = parts_at_once(kRows);
   __m512i acc[kRows][kVectors];
 #pragma GCC unroll 6
   for (int r = 0; r < kRows; ++r) {
@@ -50,7 +95,15 @@ void tile_of(const GemmTile& t) {
   const auto* a = static_cast<const int8_t*>(t.a);
   const uint8_t* b = t.b;
   const uint8_t* ahead = t.ahead;
-  for (int64_t left = t.k; left > 0; left -= kStripK, a += kRows * kStripK) {
+  int64_t left = t.k;
+  if constexpr (kParts > 1) {
+    const int64_t part = t.k / (kParts * kStripK) * kStripK;
+    add_parts<kRows, kVectors, kParts>(a, b, part, acc);
+    a += kParts * part * kRows;
+    b += kParts * part * (16 * kVectors);
+    left -= kParts * part;
+  }
+  for (; left > 0; left -= kStripK, a += kRows * kStripK) {
     const int64_t steps = left < kStripK ? (left + 3) / 4 : kStripK / 4;
     for (int64_t s = 0; s < steps; ++s, b += 64 * kVectors, ahead += t.ahead_step) {
       __m512i bytes[kVectors];

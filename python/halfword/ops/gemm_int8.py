@@ -88,13 +88,13 @@ def gemm_int8(
     Source: Jacob et al., "Quantization and training of neural networks for efficient
         integer-arithmetic-only inference", CVPR 2018, section 2.
     """
-    if activation not in _ACTIVATIONS:
+    activation_code = _ACTIVATIONS.get(activation)
+    if activation_code is None:
         known = ", ".join(map(repr, _ACTIVATIONS))
         raise ValueError(f"gemm_int8: activation must be one of {known}; got {activation!r}")
     if a.dim() == 0:
         raise ValueError("gemm_int8: a must have rows; got a tensor without dimensions")
     *lead, k = a.shape
-    quantizes = a.is_floating_point()
     if isinstance(b, PackedInt8):
         data, layout, sums, n = b.data, b.layout, b.sums, b.n
         if b.k != k:
@@ -105,15 +105,14 @@ def gemm_int8(
     given = out
     if out is None:
         if out_dtype is None:
-            plain = all(x is None for x in (scale_a, scale_b, bias, residual, activation))
-            out_dtype = _default_dtype(a.dtype if quantizes else None, plain, scale_out)
+            out_dtype = _default_dtype(a, scale_out, scale_a, scale_b, bias, residual, activation)
         out = a.new_empty(shape, dtype=out_dtype)
     elif out_dtype is not None and out.dtype != out_dtype:
         raise TypeError(f"gemm_int8: out must be of out_dtype, {out_dtype}; got {out.dtype}")
     elif list(out.shape) != shape:
         raise ValueError(f"gemm_int8: out must have shape {shape}; got {list(out.shape)}")
     matrix = out
-    if quantizes:
+    if a.requires_grad:
         a = a.detach()
     if len(lead) != 1:
         m = math.prod(lead)
@@ -124,22 +123,24 @@ def gemm_int8(
     call(
         _OP, _consecutive(a), data, layout, sums, _dense(scale_a), _dense(scale_b),
         _dense(zero_point_a), _dense(bias), None if residual is None else _consecutive(residual),
-        _ACTIVATIONS[activation], beta, scale_out, zero_point_out, matrix,
+        activation_code, beta, scale_out, zero_point_out, matrix,
     )  # fmt: skip
     if given is not None:
         mark_written([given])
     return out
 
 
-def _default_dtype(of_a: torch.dtype | None, plain: bool, scale_out: Tensor | None) -> torch.dtype:
+def _default_dtype(a: Tensor, scale_out: Tensor | None, *scalings: object) -> torch.dtype:
     if scale_out is not None:
         return torch.int8
-    return of_a or (torch.int32 if plain else torch.float32)
+    if a.dtype != torch.int8:
+        return a.dtype
+    return torch.int32 if all(each is None for each in scalings) else torch.float32
 
 
 def _consecutive(x: Tensor) -> Tensor:
     """x with consecutive columns, copied if it has none."""
-    return x if x.dim() != 2 or x.stride(1) == 1 else x.contiguous()
+    return x if x.is_contiguous() or x.dim() != 2 or x.stride(1) == 1 else x.contiguous()
 
 
 def _dense(x: Tensor | None) -> Tensor | None:
