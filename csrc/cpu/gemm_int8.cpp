@@ -23,6 +23,7 @@ constexpr int64_t kScratchA = 16 << 20;  // bytes of a that are packed at a time
 constexpr int64_t kAheadFewRows = 2048, kAheadManyRows = 16384;
 constexpr int64_t kFewRows = 2;
 constexpr int64_t kWorthAThread = 1 << 22;  // multiplications: some 20 us
+constexpr int64_t kWorthAnother = 1 << 20;  // of a thread that the product needs anyway
 
 const GemmInt8Kernels& choose_kernels() {
   static constexpr IsaTable<const GemmInt8Kernels*> kTable =
@@ -76,7 +77,7 @@ class Product {
 
   void run(ParallelFor parallel) {
     const int64_t work_of_strip = (p_.quantizes_a ? 64 : 16) * kStripRows * (p_.k + 1);
-    parallel_for(parallel, a_.strips().count, 1 + kWorthAThread / work_of_strip,
+    parallel_for(parallel, a_.strips().count, 1 + kWorthAnother / work_of_strip,
                  [&](int64_t first, int64_t last) { pack_strips(first, last); });
     if (sums_b_) pack_ones();
     const int64_t panels = ceil_div(p_.n, kTileColumns);
