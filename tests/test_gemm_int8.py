@@ -55,6 +55,12 @@ def test_every_tail_is_exact(isa, one_thread):
         assert_all_parts_are_exact([1, 6, 7, 16, 50], TAILS, k)
 
 
+def test_parts_of_k_and_what_is_left_of_it_are_exact(isa, one_thread):
+    """Few rows read b in up to four places at once, each a multiple of 64 columns."""
+    for k in [127, 128, 130, 192, 255, 256, 257, 321, 511, 512]:
+        assert_all_parts_are_exact([1, 2, 3, 4], [1, 17, 65], k)
+
+
 def test_every_split_of_rows_is_exact(isa, one_thread):
     assert_all_parts_are_exact([*range(1, 34), 127, 128, 129, 193], [65], 68)
 

@@ -204,6 +204,8 @@ def test_frozen_layers_are_close_and_gradients_reach_inputs_and_biases(recipe):
     assert [name for name, _ in model.named_parameters()] == ["0.bias", "2.bias"]
     mine, other = x.clone().requires_grad_(), x.clone().requires_grad_()
     y, expected = model(mine), plain(other)
+    with torch.no_grad():
+        assert_same_bits(model(x.view(2, 3, 20)).view(6, 12), y.detach())
     dy = torch.randn_like(y)
     y.backward(dy)
     expected.backward(dy)

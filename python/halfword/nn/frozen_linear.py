@@ -76,15 +76,18 @@ class Int8DynamicLinear(nn.Module):
         """``input @ weight.T + bias``, of the dtype of the input (or autocast's)."""
         x = as_autocast(input)
         check_input(type(self).__name__, x, self.in_features)
-        tokens = x.reshape(math.prod(x.shape[:-1]), self.in_features)
-        y: Tensor = _FrozenLinear.apply(  # type: ignore[no-untyped-call]
-            tokens,
+        layer = (
             self.weight_codes,
             self.weight_scale,
             self.bias,
             self._packed_codes(),
             *self._input_quantizer(),
-            self.recipe.grad_input,
+        )
+        if not torch.is_grad_enabled():
+            return _product(x, *layer)
+        tokens = x.reshape(math.prod(x.shape[:-1]), self.in_features)
+        y: Tensor = _FrozenLinear.apply(  # type: ignore[no-untyped-call]
+            tokens, *layer, self.recipe.grad_input
         )
         return y.view(*x.shape[:-1], self.out_features)
 
@@ -194,6 +197,31 @@ class Int8StaticLinear(Int8DynamicLinear, Calibrated):
             self._look_at_scale()
 
 
+def _product(
+    x: Tensor,
+    codes: Tensor,
+    scale: Tensor,
+    bias: Tensor | None,
+    packed: Any,
+    spec: Spec | None,
+    x_scale: Tensor | None,
+    x_zero_point: Tensor | None,
+) -> Tensor:
+    weight = codes if packed is None else packed
+    if spec is None:
+        return gemm_int8(x, weight, None, scale, bias=bias)
+    rows = quantize(x, spec, scale=x_scale, zero_point=x_zero_point)
+    return gemm_int8(
+        rows.codes,
+        weight,
+        rows.scale,
+        scale,
+        zero_point_a=rows.zero_point,
+        bias=bias,
+        out_dtype=x.dtype,
+    )
+
+
 class _FrozenLinear(torch.autograd.Function):
     """Of a matrix of tokens; keeps nothing of it."""
 
@@ -210,22 +238,10 @@ class _FrozenLinear(torch.autograd.Function):
         x_zero_point: Tensor | None,
         int8_grad: bool,
     ) -> Tensor:
-        weight = codes if packed is None else packed
         ctx.save_for_backward(codes, scale)
         ctx.int8_grad = int8_grad
         ctx.bias_dtype = None if bias is None else bias.dtype
-        if spec is None:
-            return gemm_int8(x, weight, None, scale, bias=bias)
-        rows = quantize(x, spec, scale=x_scale, zero_point=x_zero_point)
-        return gemm_int8(
-            rows.codes,
-            weight,
-            rows.scale,
-            scale,
-            zero_point_a=rows.zero_point,
-            bias=bias,
-            out_dtype=x.dtype,
-        )
+        return _product(x, codes, scale, bias, packed, spec, x_scale, x_zero_point)
 
     @staticmethod
     @once_differentiable
