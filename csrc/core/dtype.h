@@ -18,14 +18,21 @@ constexpr size_t element_size(Dtype dtype) { return dtype == Dtype::kFloat32 ? 4
 constexpr uint32_t kFloat32Infinity = 0x7f800000u;
 constexpr uint32_t kFloat32Magnitude = 0x7fffffffu;
 
-// bfloat16 bits of x, rounded to nearest even. NaN stays NaN.
+// x rounded to bfloat16, to nearest even, in the high half of a word; NaN stays NaN. What is in the
+// low half means nothing.
 template <class F>
-HALFWORD_INLINE auto bfloat16_nearest(F x) {
+HALFWORD_INLINE auto bfloat16_in_high_half(F x) {
   const auto word = bits(x);
   const auto odd = (word >> 16) & 1u;
-  const auto rounded = (word + 0x7fffu + odd) >> 16;
-  const auto quiet_nan = (word >> 16) | 0x40u;
+  const auto rounded = word + 0x7fffu + odd;
+  const auto quiet_nan = word | 0x400000u;
   return select(is_nan(x), quiet_nan, rounded);
+}
+
+// Its bits.
+template <class F>
+HALFWORD_INLINE auto bfloat16_nearest(F x) {
+  return bfloat16_in_high_half(x) >> 16;
 }
 
 // bfloat16 bits of x, rounded up with the probability that the cut-off bits stand for: `random` is

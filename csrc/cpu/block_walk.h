@@ -13,6 +13,11 @@ namespace {
 constexpr int64_t kColumnsAtOnce = 1024;
 
 template <class Element>
+HALFWORD_INLINE const void* matrix_row(const void* x, int64_t row_stride, int64_t row) {
+  return static_cast<const typename Element::Word*>(x) + row * row_stride;
+}
+
+template <class Element>
 HALFWORD_INLINE const void* row_of(const BlockCell& cell, int64_t row, int64_t col) {
   return static_cast<const typename Element::Word*>(cell.x) + row * cell.row_stride + col;
 }

@@ -31,7 +31,8 @@ struct ValueSink {
     using Word = typename Element::Word;
     const auto value = [&](F32 v, int64_t i) {
       const F32 zero_point = scales.zero_point(i);
-      const F32 number = Rounding::number(v, scales.inv(i), zero_point, range, random + i);
+      const F32 number =
+          Rounding::number(v, scales.inv(i), zero_point, range, random_of<Rounding>(random, i));
       return NumberValue<Rounding>::of(number, scales.scale(i), zero_point, range);
     };
     auto* values = static_cast<Word*>(out.values) + place;

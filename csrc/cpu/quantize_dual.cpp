@@ -76,6 +76,7 @@ struct Side {
   Ranges ranges;
   std::vector<float> inv;
   std::vector<float> zero_point;
+  bool finite = true;  // whether all scales are
 };
 
 class Dual {
@@ -201,13 +202,13 @@ class Dual {
     const Blocks wide = blocks_of(region, blocks_[wide_]);
     const Blocks tall = blocks_of(region, blocks_[1 - wide_]);
     const int64_t row_step = wide.block_rows == 1 ? wide.across() : 0;
-    Ranges unused(count_ == 1 ? width_ : 0, affine_);
+    const RangeArrays none{};
     for (int64_t i = 0, rows; i < region.rows; i += rows) {
       rows = std::min({kRowsAtOnce, height_ - i % height_, region.rows - i});
       for (int64_t j = 0; j < region.cols; j += width_) {
         loops_.scan(element(region, i, j), p_.row_stride, rows, std::min(width_, region.cols - j),
                     advance(ranges[wide_], wide.of(i, j)), row_step,
-                    count_ == 1 ? unused.at(0) : advance(ranges[1 - wide_], tall.of(i, j)));
+                    count_ == 1 ? none : advance(ranges[1 - wide_], tall.of(i, j)));
       }
     }
   }
@@ -217,22 +218,26 @@ class Dual {
     const Blocks& all = blocks_[h];
     const int64_t first_down = region.row / all.block_rows;
     const int64_t first_across = region.col / all.block_cols;
+    const int64_t width = side->blocks.across();
+    int64_t i = begin / width, j = begin % width;
+    const int64_t pitch = all.across(), pitch_t = all.down();
     for (int64_t k = begin; k < end; ++k) {
       const RangeArrays range = side->ranges.at(k);
       const BlockScale scale =
           compute_scale({*range.largest, affine_ ? *range.low : 0.0f, affine_ ? *range.high : 0.0f},
                         p_.mapping, p_.bits);
       side->inv[k] = scale.inv;
+      if (scale.inv != scale.inv) __atomic_store_n(&side->finite, false, __ATOMIC_RELAXED);
       if (affine_) side->zero_point[k] = scale.zero_point;
-      const int64_t down = first_down + k / side->blocks.across();
-      const int64_t across = first_across + k % side->blocks.across();
+      const int64_t down = first_down + i, across = first_across + j;
+      if (++j == width) ++i, j = 0;
       if (h == 0) {
-        const int64_t at = down * all.across() + across;
+        const int64_t at = down * pitch + across;
         p_.scale[at] = scale.scale;
         if (affine_) p_.zero_point[at] = static_cast<int32_t>(scale.zero_point);
       }
       if (h == count_ - 1) {
-        const int64_t at = across * all.down() + down;
+        const int64_t at = across * pitch_t + down;
         p_.scale_t[at] = scale.scale;
         if (affine_) p_.zero_point_t[at] = static_cast<int32_t>(scale.zero_point);
       }
@@ -253,8 +258,10 @@ class Dual {
     const int64_t rows = std::min(kStripRows, region.rows - i);
     const int64_t cols = std::min(kPartCols, region.cols - j);
     Scratch scratch;
-    for (int64_t r = 0; r < rows; ++r) {
-      encode_row(region, sides, i + r, j, cols, scratch.staged + r * kStagedPitch, &scratch);
+    for (int64_t r = 0, count; r < rows; r += count) {
+      count = rows_together(i + r, rows - r);
+      encode_rows(region, sides, {i + r, j, count, cols}, scratch.staged + r * kStagedPitch,
+                  &scratch);
     }
     const int64_t pitch = p_.blocks.rows;
     int8_t* out = p_.codes_t + (region.col + j) * pitch + region.row + i;
@@ -270,52 +277,73 @@ class Dual {
     }
   }
 
-  // A call for each of the wider blocks, or one where they are narrow.
-  void encode_row(const Region& region, const std::vector<Side>& sides, int64_t i, int64_t j,
-                  int64_t cols, int8_t* staged, Scratch* scratch) const {
+  // How many of `rows` rows of a region, from i on, are encoded by one call: no block ends between
+  // them, unless each row has its own. Random bits and gathered scales are those of one row.
+  int64_t rows_together(int64_t i, int64_t rows) const {
+    const bool gathered = width_ < kNarrow && blocks_[wide_].block_rows == 1;
+    if (p_.seed != nullptr || gathered) return 1;
+    for (int h = 0; h < count_; ++h) {
+      const int64_t height = blocks_[h].block_rows;
+      if (height > 1) rows = std::min(rows, height - i % height);
+    }
+    return rows;
+  }
+
+  // Rows of a region and their columns. A call for each of the wider blocks, or one where they are
+  // narrow.
+  void encode_rows(const Region& region, const std::vector<Side>& sides, const Region& rows,
+                   int8_t* staged, Scratch* scratch) const {
     const CodeRange range = code_range(p_.mapping, p_.bits);
-    const Side& wide = sides[wide_];
-    const int64_t first = (region.row + i) * p_.blocks.cols + region.col + j;
+    const auto encode =
+        sides[0].finite && sides[count_ - 1].finite ? loops_.encode_finite : loops_.encode;
+    const int64_t first = (region.row + rows.row) * p_.blocks.cols + region.col + rows.col;
     const uint16_t* random[2] = {nullptr, nullptr};
     for (int h = 0; h < count_ && p_.seed != nullptr; ++h) {
       const RandomStream stream = quantize_random(static_cast<uint64_t>(*p_.seed),
                                                   h == 0 ? kRowCodeBits : kTransposedCodeBits);
-      random[h] = loops_.random(stream, first, cols, scratch->random[h]);
+      random[h] = loops_.random(stream, first, rows.cols, scratch->random[h]);
     }
-    const auto encode = [&](int64_t c, int64_t count, const PartScales& wide_scales) {
+    const auto encode_columns = [&](int64_t c, int64_t count, const PartScales& wide_scales) {
       DualPart part{};
-      part.x = element(region, i, j + c);
-      part.count = count;
+      part.x = element(region, rows.row, rows.col + c);
+      part.pitch = p_.row_stride;
+      part.rows = rows.rows;
+      part.cols = count;
       (wide_ == 0 ? part.scales : part.staged_scales) = wide_scales;
       if (count_ == 2) {
         const Side& tall = sides[1 - wide_];
-        (wide_ == 0 ? part.staged_scales : part.scales) = scales_at(tall, i, j + c, true);
+        (wide_ == 0 ? part.staged_scales : part.scales) =
+            scales_at(tall, rows.row, rows.col + c, true);
       }
       if (p_.seed != nullptr) {
         part.random = random[0] + c;
         part.staged_random = count_ == 2 ? random[1] + c : nullptr;
       }
       part.codes = p_.codes + first + c;
+      part.codes_pitch = p_.blocks.cols;
       part.staged = staged + c;
-      loops_.encode(part, range);
+      encode(part, range);
     };
+    const Side& wide = sides[wide_];
     if (width_ < kNarrow) {
-      for (int64_t c = 0; c < cols; ++c) {
-        const int64_t block = wide.blocks.of(i, j + c);
+      for (int64_t c = 0; c < rows.cols; ++c) {
+        const int64_t block = wide.blocks.of(rows.row, rows.col + c);
         scratch->inv[c] = wide.inv[block];
         if (affine_) scratch->zero_point[c] = wide.zero_point[block];
       }
-      return encode(0, cols, {scratch->inv, scratch->zero_point, true});
+      return encode_columns(0, rows.cols, {scratch->inv, scratch->zero_point, 0, true});
     }
-    for (int64_t c = 0, count; c < cols; c += count) {
-      count = std::min(width_ - (j + c) % width_, cols - c);
-      encode(c, count, scales_at(wide, i, j + c, false));
+    for (int64_t c = 0, count; c < rows.cols; c += count) {
+      count = std::min(width_ - (rows.col + c) % width_, rows.cols - c);
+      encode_columns(c, count, scales_at(wide, rows.row, rows.col + c, false));
     }
   }
 
   PartScales scales_at(const Side& side, int64_t i, int64_t j, bool each) const {
     const int64_t block = side.blocks.of(i, j);
-    return {side.inv.data() + block, affine_ ? side.zero_point.data() + block : nullptr, each};
+    const int64_t row_step = side.blocks.block_rows == 1 ? side.blocks.across() : 0;
+    return {side.inv.data() + block, affine_ ? side.zero_point.data() + block : nullptr, row_step,
+            each};
   }
 
   const char* element(const Region& region, int64_t i, int64_t j) const {

@@ -21,33 +21,40 @@ struct RangeArrays {
   float* high;
 };
 
-// One scale for all elements of a row's part, or one each.
+// One scale for all elements of a row's part, or one each; those of the next row are `row_step` on.
 struct PartScales {
   const float* inv;
   const float* zero_point;  // read for affine only
+  int64_t row_step;
   bool each;
 };
 
-// One row's part. `codes` takes `count` bytes, `staged` whole vectors. What lies behind element
-// `count` of scales and random is read and not used.
+// Rows of a part, or one where there are random bits. Rows of `codes` take `cols` bytes, those of
+// `staged` whole vectors. What lies behind column `cols` of scales and random is read and not used.
 struct DualPart {
   const void* x;
-  int64_t count;
+  int64_t pitch;
+  int64_t rows;
+  int64_t cols;
   PartScales scales;
   PartScales staged_scales;  // not read where one quantization serves both
   const uint16_t* random;    // null: to nearest
   const uint16_t* staged_random;
   int8_t* codes;
-  int8_t* staged;
+  int64_t codes_pitch;
+  int8_t* staged;  // of pitch kStagedPitch
 };
 
 struct QuantizeDualLoops {
-  // Folds x [rows, cols] into the ranges of its rows, `row_step` apart, and of its columns.
+  // Folds x [rows, cols] into the ranges of its rows, `row_step` apart, and of its columns, if
+  // there are arrays of those.
   void (*scan)(const void* x, int64_t pitch, int64_t rows, int64_t cols, RangeArrays of_rows,
                int64_t row_step, RangeArrays of_columns);
   // Folds `from` into `to`, block by block.
   void (*fold)(RangeArrays to, RangeArrays from, int64_t count);
   void (*encode)(const DualPart& part, CodeRange range);
+  // The same where no scale is NaN.
+  void (*encode_finite)(const DualPart& part, CodeRange range);
   // in [kStripRows][kLineColumns], of row stride kStagedPitch, to [kLineColumns][kStripRows].
   void (*transpose)(const int8_t* in, int8_t* out, int64_t pitch);
   // The bits of `count` elements from number `first` on, in memory for kPartCols of them; returns

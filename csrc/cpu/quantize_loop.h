@@ -3,6 +3,7 @@
 #pragma once
 
 #include "cpu/block_walk.h"
+#include "cpu/code_bytes.h"
 #include "cpu/quantize_run.h"
 #include "cpu/random_bits.h"
 
@@ -15,6 +16,14 @@ struct OneScale {
   HALFWORD_INLINE F32 scale(int64_t) const { return F32(block.scale); }
   HALFWORD_INLINE F32 inv(int64_t) const { return F32(block.inv); }
   HALFWORD_INLINE F32 zero_point(int64_t) const { return F32(block.zero_point); }
+  template <bool kTurns>
+  HALFWORD_INLINE FourFloats four_invs(int64_t) const {
+    return all_four(block.inv);
+  }
+  template <bool kTurns>
+  HALFWORD_INLINE FourFloats four_zero_points(int64_t) const {
+    return all_four(block.zero_point);
+  }
 };
 struct ColumnScales {
   const float* scales;  // for values only
@@ -23,40 +32,81 @@ struct ColumnScales {
   HALFWORD_INLINE F32 scale(int64_t i) const { return load_floats(scales + i); }
   HALFWORD_INLINE F32 inv(int64_t i) const { return load_floats(invs + i); }
   HALFWORD_INLINE F32 zero_point(int64_t i) const { return load_floats(zero_points + i); }
+  template <bool kTurns>
+  HALFWORD_INLINE FourFloats four_invs(int64_t i) const {
+    return load_four_floats<kTurns>(invs + i);
+  }
+  template <bool kTurns>
+  HALFWORD_INLINE FourFloats four_zero_points(int64_t i) const {
+    return load_four_floats<kTurns>(zero_points + i);
+  }
 };
 
 // Ways to a number whose nearest integer, with the zero point added, is the code of x. The first is
 // for a scale that was computed from x: no code is out of range then, and none is NaN.
 struct NearestInRange {
-  HALFWORD_INLINE static F32 number(F32 x, F32 inv, F32, CodeRange, const uint16_t*) {
-    return x * inv;
-  }
+  static constexpr bool kRandom = false;
+  static constexpr bool kZeroPoint = false;  // it is 0
+  HALFWORD_INLINE static F32 number(F32 x, F32 inv, F32, CodeRange, U32) { return x * inv; }
 };
 struct Nearest {
-  HALFWORD_INLINE static F32 number(F32 x, F32 inv, F32 zero_point, CodeRange codes,
-                                    const uint16_t*) {
+  static constexpr bool kRandom = false;
+  static constexpr bool kZeroPoint = true;
+  HALFWORD_INLINE static F32 number(F32 x, F32 inv, F32 zero_point, CodeRange codes, U32) {
     return clamp_to_codes(x * inv, zero_point, codes);
   }
 };
 struct Stochastic {
-  HALFWORD_INLINE static F32 number(F32 x, F32 inv, F32 zero_point, CodeRange codes,
-                                    const uint16_t* random) {
-    return round_stochastic(clamp_to_codes(x * inv, zero_point, codes), widen(load_halves(random)));
+  static constexpr bool kRandom = true;
+  static constexpr bool kZeroPoint = true;
+  HALFWORD_INLINE static F32 number(F32 x, F32 inv, F32 zero_point, CodeRange codes, U32 random) {
+    return round_stochastic(clamp_to_codes(x * inv, zero_point, codes), random);
   }
 };
 struct Log2 {
-  HALFWORD_INLINE static F32 number(F32 x, F32 inv, F32, CodeRange codes, const uint16_t*) {
+  static constexpr bool kRandom = false;
+  static constexpr bool kZeroPoint = false;
+  HALFWORD_INLINE static F32 number(F32 x, F32 inv, F32, CodeRange codes, U32) {
     return log2_code(x, inv, codes);
   }
 };
 
-// The low byte of each word is a code; above it the word is that of kFirstIntegers.
-template <class Element, class Rounding, class Scales>
-HALFWORD_INLINE U32 code_words(F32 x, int64_t i, const Scales& scales, CodeRange range,
-                               const uint16_t* random) {
-  const F32 zero_point = scales.zero_point(i);
-  const F32 number = Rounding::number(x, scales.inv(i), zero_point, range, random + i);
-  return bits(number + F32(kFirstIntegers)) + to_integer(zero_point);
+// The random bits of a vector of elements, where the rounding wants them.
+template <class Rounding>
+HALFWORD_INLINE U32 random_of(const uint16_t* random, int64_t i) {
+  return Rounding::kRandom ? widen(load_halves(random + i)) : U32(0u);
+}
+
+// The low half of each word is a code; with what is above it the word is kFirstIntegers and that.
+template <class Rounding>
+HALFWORD_INLINE U32 code_words(F32 x, F32 inv, F32 zero_point, CodeRange range, U32 random) {
+  const F32 number = Rounding::number(x, inv, zero_point, range, random);
+  const U32 words = bits(number + F32(kFirstIntegers));
+  return Rounding::kZeroPoint ? words + to_integer(zero_point) : words;
+}
+
+// Of the vector at element i.
+template <class Rounding, class Scales>
+HALFWORD_INLINE U32 code_words_at(F32 x, int64_t i, const Scales& scales, CodeRange range,
+                                  const uint16_t* random) {
+  return code_words<Rounding>(x, scales.inv(i), scales.zero_point(i), range,
+                              random_of<Rounding>(random, i));
+}
+
+// Of four vectors there.
+template <class Rounding, bool kTurns, class Scales>
+HALFWORD_INLINE FourWords four_code_words(const FourFloats& x, int64_t i, const Scales& scales,
+                                          CodeRange range, const uint16_t* random) {
+  const FourFloats inv = scales.template four_invs<kTurns>(i);
+  const FourFloats zero_point = scales.template four_zero_points<kTurns>(i);
+  FourWords bits{};
+  if (Rounding::kRandom) bits = load_four_halves<kTurns>(random + i);
+  FourWords codes;
+#pragma GCC unroll 4
+  for (int k = 0; k < 4; ++k) {
+    codes.v[k] = code_words<Rounding>(x.v[k], inv.v[k], zero_point.v[k], range, bits.v[k]);
+  }
+  return codes;
 }
 
 // The sum of a row's codes, modulo 2^32.
@@ -67,30 +117,39 @@ struct RowSum {
   HALFWORD_INLINE uint32_t total() const { return sum_of_lanes(lanes) + rest; }
 };
 
-// The codes of `count` consecutive elements. What lies behind element `count` of scales and random
-// is read and not used.
+// The codes of `count` consecutive elements, and their sum unless that is null. What lies behind
+// element `count` of scales and random is read and not used.
 template <class Element, class Rounding, class Scales>
 HALFWORD_INLINE void quantize_run(const void* x, int64_t count, const Scales& scales,
                                   CodeRange range, const uint16_t* random, int8_t* codes,
                                   RowSum* sum) {
-  U32 lanes = sum->lanes;
+  U32 lanes(0u);
   int64_t i = 0;
-#pragma GCC unroll 4
+  for (; i + kFour <= count; i += kFour) {
+    const FourWords words = four_code_words<Rounding, Element::kTurns>(load_four<Element>(x, i), i,
+                                                                       scales, range, random);
+    store_codes<Element::kTurns>(codes + i, words);
+    if (sum == nullptr) continue;
+    lanes = lanes + ((words.v[0] + words.v[1]) + (words.v[2] + words.v[3]));
+  }
   for (; i + kLanes <= count; i += kLanes) {
-    const U32 words = code_words<Element, Rounding>(Element::load(x, i), i, scales, range, random);
+    const U32 words = code_words_at<Rounding>(Element::load(x, i), i, scales, range, random);
     store_bytes(codes + i, words);
     lanes = lanes + words;
   }
-  sum->lanes = lanes;
-  sum->rest -= static_cast<uint32_t>(i) * float_word(kFirstIntegers);
-  if (i >= count) return;
-  const F32 rest = load_some<Element>(x, i, count - i);
-  int8_t last[kLanes];
-  store_bytes(last, code_words<Element, Rounding>(rest, i, scales, range, random));
-  for (int64_t l = 0; i + l < count; ++l) {
-    codes[i + l] = last[l];
-    sum->rest += static_cast<uint32_t>(static_cast<int32_t>(last[l]));
+  uint32_t rest = 0 - static_cast<uint32_t>(i) * float_word(kFirstIntegers);
+  if (i < count) {
+    const F32 x_rest = load_some<Element>(x, i, count - i);
+    int8_t last[kLanes];
+    store_bytes(last, code_words_at<Rounding>(x_rest, i, scales, range, random));
+    for (int64_t l = 0; i + l < count; ++l) {
+      codes[i + l] = last[l];
+      rest += static_cast<uint32_t>(static_cast<int32_t>(last[l]));
+    }
   }
+  if (sum == nullptr) return;
+  sum->lanes = sum->lanes + lanes;
+  sum->rest += rest;
 }
 
 // What is made of elements; the other is values (cpu/fake_quantize_loop.h). Stored from element
@@ -137,9 +196,10 @@ struct CellQuantizer {
   HALFWORD_INLINE int64_t place(int64_t row, int64_t col) const {
     return (cell.row + row) * out.cols + cell.col + col;
   }
+  HALFWORD_INLINE bool wants_sums() const { return out.row_sums != nullptr; }
   // Cells beside one another may be of several threads.
   HALFWORD_INLINE void add_to_row_sum(int64_t row, const RowSum& sum) const {
-    if (out.row_sums == nullptr) return;
+    if (!wants_sums()) return;
     __atomic_fetch_add(&out.row_sums[cell.row + row], static_cast<int32_t>(sum.total()),
                        __ATOMIC_RELAXED);
   }
@@ -162,9 +222,9 @@ struct CellQuantizer {
     });
     for (int64_t r = 0; r < cell.rows; ++r) {
       RowSum sum;
-      Sink::template run<Element, Rounding>(row_of<Element>(cell, r, begin), end - begin,
-                                            ColumnScales{scale, inv, zero_point}, rule.range,
-                                            random(r, begin, end), out, place(r, begin), &sum);
+      Sink::template run<Element, Rounding>(
+          row_of<Element>(cell, r, begin), end - begin, ColumnScales{scale, inv, zero_point},
+          rule.range, random(r, begin, end), out, place(r, begin), wants_sums() ? &sum : nullptr);
       add_to_row_sum(r, sum);
     }
   }
@@ -198,7 +258,9 @@ void quantize_cell(const BlockCell& cell, const BlockScale* scales, const Quanti
   }
   for (int64_t r = 0; r < cell.rows; ++r) {
     RowSum sum;
-    for (int64_t c = 0; c < cell.cols; c += step) q.wide_blocks(r, c, end_of(c), &sum);
+    for (int64_t c = 0; c < cell.cols; c += step) {
+      q.wide_blocks(r, c, end_of(c), q.wants_sums() ? &sum : nullptr);
+    }
     q.add_to_row_sum(r, sum);
   }
 }

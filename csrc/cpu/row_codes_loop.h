@@ -8,11 +8,6 @@
 namespace halfword {
 namespace {
 
-template <class Element>
-HALFWORD_INLINE const void* matrix_row(const void* x, int64_t row_stride, int64_t row) {
-  return static_cast<const typename Element::Word*>(x) + row * row_stride;
-}
-
 // Elements i, i + 1, ... of a row, a vector of them; zeros from `cols` on.
 template <class Element>
 HALFWORD_INLINE F32 load_part(const void* x, int64_t i, int64_t cols) {
@@ -40,12 +35,13 @@ HALFWORD_INLINE void write_row_codes(const RowCodes& out, int64_t row, const flo
   const CodeRange range = code_range(Mapping::kSymmetric, 8);
   int8_t* codes = out.codes + row * cols;
   RowSum sum;
+  RowSum* wanted = out.row_sums == nullptr ? nullptr : &sum;
   if (out.given_scale == nullptr && scale.inv == scale.inv) {
-    quantize_run<Float32, NearestInRange>(y, cols, used, range, nullptr, codes, &sum);
+    quantize_run<Float32, NearestInRange>(y, cols, used, range, nullptr, codes, wanted);
   } else {
-    quantize_run<Float32, Nearest>(y, cols, used, range, nullptr, codes, &sum);
+    quantize_run<Float32, Nearest>(y, cols, used, range, nullptr, codes, wanted);
   }
-  if (out.row_sums != nullptr) out.row_sums[row] = static_cast<int32_t>(sum.total());
+  if (wanted != nullptr) out.row_sums[row] = static_cast<int32_t>(sum.total());
 }
 
 }  // namespace
