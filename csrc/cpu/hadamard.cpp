@@ -1,5 +1,5 @@
-// Pieces of whole blocks; where blocks are smaller than a vector the last elements go through a
-// scratch.
+// Pieces of whole blocks; where blocks are smaller than a pair of vectors the last elements go
+// through a scratch.
 #include "ops/hadamard.h"
 
 #include <algorithm>
@@ -14,6 +14,7 @@ namespace halfword {
 namespace {
 
 constexpr int64_t kPiece = HadamardParams::kMaxBlock;  // a multiple of every block and vector
+constexpr int64_t kPair = 2 * kVectorMultiple;
 constexpr int64_t kGrain = 8;  // pieces: some 10 us of work, a wake-up takes 2 to 6
 
 HadamardLoop choose_loop(Dtype dtype) {
@@ -28,7 +29,7 @@ void hadamard_cpu(const HadamardParams& p, ParallelFor parallel) {
   const HadamardLoop loop = choose_loop(p.dtype);
   const size_t size = element_size(p.dtype);
   const float factor = hadamard_factor(p.block);
-  const int64_t multiple = std::max(p.block, kVectorMultiple);
+  const int64_t multiple = std::max(p.block, kPair);
   parallel_for(parallel, (p.count + kPiece - 1) / kPiece, kGrain, [&](int64_t begin, int64_t end) {
     alignas(64) float work[HadamardParams::kMaxBlock];
     const int64_t first = begin * kPiece;
@@ -38,9 +39,9 @@ void hadamard_cpu(const HadamardParams& p, ParallelFor parallel) {
     char* out = advance(p.out, first, size);
     loop(x, out, whole, p.block, factor, work);
     if (whole == count) return;
-    alignas(64) char rest[kVectorMultiple * sizeof(float)] = {};
+    alignas(64) char rest[kPair * sizeof(float)] = {};
     copy_elements(rest, 1, advance(x, whole, size), 1, count - whole, size);
-    loop(rest, rest, kVectorMultiple, p.block, factor, work);
+    loop(rest, rest, kPair, p.block, factor, work);
     copy_elements(advance(out, whole, size), 1, rest, 1, count - whole, size);
   });
 }

@@ -7,7 +7,7 @@
 
 namespace halfword {
 
-// Transforms `count` elements, a multiple of the block and of 16. work: FP32 memory for a block.
+// Transforms `count` elements, a multiple of the block and of 32. work: FP32 memory for a block.
 using HadamardLoop = void (*)(const void* x, void* out, int64_t count, int64_t block, float factor,
                               float* work);
 
