@@ -9,6 +9,22 @@
 namespace halfword {
 namespace {
 
+// Two vectors of calls, whose chains of multiplications run side by side.
+struct CallWordPair {
+  CallWord a;
+  CallWord b;
+  HALFWORD_INLINE CallWordPair() = default;
+  HALFWORD_INLINE CallWordPair(CallWord first, CallWord second) : a(first), b(second) {}
+  HALFWORD_INLINE CallWordPair(uint32_t x) : a(x), b(x) {}
+};
+HALFWORD_INLINE CallWordPair operator^(CallWordPair x, CallWordPair y) {
+  return {x.a ^ y.a, x.b ^ y.b};
+}
+HALFWORD_INLINE CallWordPair multiply_wide(CallWordPair x, uint32_t y, CallWordPair* high) {
+  const CallWord a = multiply_wide(x.a, y, &high->a);
+  return {a, multiply_wide(x.b, y, &high->b)};
+}
+
 // The words of kCallLanes calls from `call` on, behind one another.
 HALFWORD_INLINE void random_calls(const RandomStream& stream, int64_t call, uint32_t* out) {
   const auto number = static_cast<uint64_t>(call);
@@ -17,15 +33,31 @@ HALFWORD_INLINE void random_calls(const RandomStream& stream, int64_t call, uint
   store_calls(out, words.word);
 }
 
+// The same of twice as many.
+HALFWORD_INLINE void random_call_pairs(const RandomStream& stream, int64_t call, uint32_t* out) {
+  const auto first = static_cast<uint64_t>(call), second = first + kCallLanes;
+  const CallWordPair low(counting_from(static_cast<uint32_t>(first)),
+                         counting_from(static_cast<uint32_t>(second)));
+  const CallWordPair high(CallWord(static_cast<uint32_t>(first >> 32)),
+                          CallWord(static_cast<uint32_t>(second >> 32)));
+  const auto words =
+      philox4x32<CallWordPair>({{low, high, stream.high[0], stream.high[1]}}, stream.seed).word;
+  store_calls(out, {words[0].a, words[1].a, words[2].a, words[3].a});
+  store_calls(out + 4 * kCallLanes, {words[0].b, words[1].b, words[2].b, words[3].b});
+}
+
 // For `count` consecutive elements from a multiple of kRandomBlock; a call's words are the bits of
 // its elements as they lie in memory. The calls of a block never carry into the high word.
 HALFWORD_INLINE void fill_random(const RandomStream& stream, int64_t first_element, int64_t count,
                                  uint16_t* out) {
   const int64_t first = first_element / kElementsPerPhilox;
   auto* words = reinterpret_cast<uint32_t*>(out);
-  for (int64_t call = 0; call * kElementsPerPhilox < count; call += kCallLanes) {
-    random_calls(stream, first + call, words + 4 * call);
+  const int64_t calls = (count + kElementsPerPhilox - 1) / kElementsPerPhilox;
+  int64_t call = 0;
+  for (; call + kCallLanes < calls; call += 2 * kCallLanes) {
+    random_call_pairs(stream, first + call, words + 4 * call);
   }
+  if (call < calls) random_calls(stream, first + call, words + 4 * call);
 }
 
 // For elements in any order.
