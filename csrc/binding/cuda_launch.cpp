@@ -133,9 +133,11 @@ HALFWORD_RUN(DequantizeParams, dequantize)
 HALFWORD_RUN(HadamardParams, hadamard)
 HALFWORD_RUN(HistogramParams, histogram)
 HALFWORD_RUN(NormQuantizeParams, norm_quantize)
+HALFWORD_RUN(PackInt4Params, pack_int4)
 HALFWORD_RUN(PackInt8Params, pack_int8)
 HALFWORD_RUN(RequantizeParams, requantize)
 HALFWORD_RUN(SiluMulQuantizeParams, silu_mul_quantize)
+HALFWORD_RUN(UnpackInt4Params, unpack_int4)
 HALFWORD_RUN(UpdateScaleParams, update_scale)
 #undef HALFWORD_RUN
 

@@ -11,11 +11,13 @@
 #include "ops/hadamard.h"
 #include "ops/histogram.h"
 #include "ops/norm_quantize.h"
+#include "ops/pack_int4.h"
 #include "ops/pack_int8.h"
 #include "ops/quantize.h"
 #include "ops/quantize_dual.h"
 #include "ops/requantize.h"
 #include "ops/silu_mul_quantize.h"
+#include "ops/unpack_int4.h"
 #include "ops/unscale_check.h"
 #include "ops/update_scale.h"
 
@@ -31,10 +33,12 @@
   X(HadamardParams, hadamard)                           \
   X(HistogramParams, histogram)                         \
   X(NormQuantizeParams, norm_quantize)                  \
+  X(PackInt4Params, pack_int4)                          \
   X(PackInt8Params, pack_int8)                          \
   X(QuantizeParams, quantize)                           \
   X(QuantizeDualParams, quantize_dual)                  \
   X(RequantizeParams, requantize)                       \
   X(SiluMulQuantizeParams, silu_mul_quantize)           \
+  X(UnpackInt4Params, unpack_int4)                      \
   X(UnscaleCheckParams, unscale_check)                  \
   X(UpdateScaleParams, update_scale)

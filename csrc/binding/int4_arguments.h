@@ -6,9 +6,10 @@
 
 namespace halfword::binding {
 
-// The layouts that this library's kernels read; kNibbles is for storage.
+// The layouts that this library's kernels read; kNibbles is for storage. (The type of the device
+// says CPU on the software GPU too.)
 inline bool is_kernel_layout(int64_t layout) {
-  return device_type() == aoti_torch_device_type_cpu()
+  return kPackedLayout == Int8Layout::kPanels
              ? layout == static_cast<int64_t>(Int4Layout::kPanels)
              : layout == static_cast<int64_t>(Int4Layout::kFragments16) ||
                    layout == static_cast<int64_t>(Int4Layout::kFragments8);
@@ -18,10 +19,13 @@ class Int4Arguments : public GemmArguments {
  public:
   using GemmArguments::GemmArguments;
 
+  // To pack or unpack: panels are made and undone on the CPU alone.
   Int4Layout layout(int64_t layout) const {
-    if (layout != static_cast<int64_t>(Int4Layout::kNibbles) && !is_kernel_layout(layout)) {
-      value_error("layout must be one of this device's (core/int4.h); got ", layout);
-    }
+    const auto is = [layout](Int4Layout other) { return layout == static_cast<int64_t>(other); };
+    const bool known = is(Int4Layout::kNibbles) || is(Int4Layout::kFragments16) ||
+                       is(Int4Layout::kFragments8) ||
+                       (is(Int4Layout::kPanels) && is_kernel_layout(layout));
+    if (!known) value_error("layout must be one of this device's (core/int4.h); got ", layout);
     return static_cast<Int4Layout>(layout);
   }
 

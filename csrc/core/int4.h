@@ -25,6 +25,7 @@
 #include <cstdint>
 
 #include "core/dtype.h"
+#include "core/host_device.h"
 
 namespace halfword {
 
@@ -48,6 +49,53 @@ constexpr int64_t int4_bytes(Int4Layout layout, int64_t n, int64_t k) {
     case Int4Layout::kFragments8: return n * ((k + kInt4FragmentK - 1) / kInt4FragmentK * 16);
   }
   return 0;
+}
+
+// A layout as the packing kernels see it: a row is cut into chunks of 2^shift bytes, and byte j of
+// a chunk has column low_column(j) of it in the low nibble and the one `high_step` further on in
+// the high one.
+struct Int4Chunks {
+  Int4Layout layout;
+  int shift;      // of bytes
+  int high_step;  // columns
+
+  HALFWORD_INLINE constexpr int bytes() const { return 1 << shift; }
+  HALFWORD_INLINE constexpr int columns() const { return 2 << shift; }
+  HALFWORD_INLINE constexpr int64_t in_row(int64_t k) const {
+    return (k + columns() - 1) >> (shift + 1);
+  }
+  HALFWORD_INLINE constexpr int low_column(int j) const {
+    return layout == Int4Layout::kFragments16 ? j / 4 * 2 + j % 2 * 16 + j / 2 % 2 : j;
+  }
+  // Which chunk of the matrix the first one of a row is, and how far apart those of a row are.
+  HALFWORD_INLINE constexpr int64_t first(int64_t row, int64_t in_row) const {
+    return layout == Int4Layout::kPanels ? row / kInt4Panel * kInt4Panel * in_row + row % kInt4Panel
+                                         : row * in_row;
+  }
+  HALFWORD_INLINE constexpr int64_t step() const {
+    return layout == Int4Layout::kPanels ? kInt4Panel : 1;
+  }
+};
+
+constexpr Int4Chunks int4_chunks(Int4Layout layout) {
+  switch (layout) {
+    case Int4Layout::kNibbles: break;
+    case Int4Layout::kPanels: return {layout, 2, 4};
+    case Int4Layout::kFragments16: return {layout, 4, 8};
+    case Int4Layout::kFragments8: return {layout, 4, 16};
+  }
+  return {layout, 0, 1};
+}
+
+// Two codes as a byte, and back.
+HALFWORD_INLINE constexpr uint8_t int4_pair(int low, int high) {
+  return static_cast<uint8_t>(((low & 15) | ((high & 15) << 4)) ^ 0x88);
+}
+HALFWORD_INLINE constexpr int8_t int4_low(uint8_t pair) {
+  return static_cast<int8_t>((pair & 15) - 8);
+}
+HALFWORD_INLINE constexpr int8_t int4_high(uint8_t pair) {
+  return static_cast<int8_t>((pair >> 4) - 8);
 }
 
 struct Int4Matrix {

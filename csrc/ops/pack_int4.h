@@ -1,5 +1,6 @@
 // Codes of -8 to 7, a byte each, as nibbles of a layout of core/int4.h; and back
 // (ops/unpack_int4.h). Exact. Bytes moved: 1 byte read and half a byte written for each code.
+// The CPU packs any layout, CUDA all but kPanels.
 #pragma once
 
 #include <cstdint>

@@ -174,6 +174,11 @@ void lend_all(const GemmInt8Params& p) {
   lend_rows(p.out, p.m, p.out_stride, p.n, element_size(p.out_type), "out");
 }
 
+void lend_all(const PackInt4Params& p) {
+  lend_rows(p.codes, p.n, p.row_stride, p.k, 1, "codes");
+  lend(p.packed, int4_bytes(p.layout, p.n, p.k), 1, "packed");
+}
+
 void lend_all(const PackInt8Params& p) {
   lend_rows(p.b, p.n, p.row_stride, p.k, 1, "b");
   lend(p.packed, pitched_bytes(p.n, p.k), 1, "packed");
@@ -195,6 +200,11 @@ void lend_all(const RequantizeParams& p) {
   lend_columns(p.shift, "shift");
   lend(p.zero_point, 1, sizeof(int32_t), "zero_point");
   lend(p.codes, p.rows * p.cols, 1, "codes");
+}
+
+void lend_all(const UnpackInt4Params& p) {
+  lend(p.packed, int4_bytes(p.layout, p.n, p.k), 1, "packed");
+  lend(p.codes, p.n * p.k, 1, "codes");
 }
 
 void lend_all(const UnscaleCheckParams& p) {

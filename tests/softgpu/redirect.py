@@ -8,7 +8,7 @@ those.
 import importlib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from functools import cache
+from functools import cache, partial
 from unittest import mock
 
 import torch
@@ -61,6 +61,10 @@ def redirected() -> Iterator[None]:
         packing = importlib.import_module(f"{ops.__name__}.pack_int8")
         pitched = mock.patch.object(packing, "layout_of", return_value=packing.Layout.PITCHED)
         stack.enter_context(pitched)
+        packing = importlib.import_module(f"{ops.__name__}.pack_int4")
+        of_cuda = partial(packing.layout_of, torch.device("cuda"))
+        fragments = mock.patch.object(packing, "layout_of", lambda device, bits=16: of_cuda(bits))
+        stack.enter_context(fragments)
         yield
 
 

@@ -18,11 +18,13 @@ CHECKS: dict[str, Check] = {
     "hadamard": quantizers.check_hadamard,
     "histogram": quantizers.check_histogram,
     "norm_quantize": quantizers.check_norm_quantize,
+    "pack_int4": products.check_pack_int4,
     "pack_int8": products.check_pack_int8,
     "quantize": quantizers.check_quantize,
     "quantize_dual": quantizers.check_quantize_dual,
     "requantize": quantizers.check_requantize,
     "silu_mul_quantize": quantizers.check_silu_mul,
+    "unpack_int4": products.check_unpack_int4,
     "unscale_check": training.check_unscale,
     "update_scale": training.check_update_scale,
 }

@@ -41,3 +41,31 @@ def check_pack_int8(op: Callable[..., Any]) -> Iterator[Fault]:
         packed = op(b)
         yield differs(f"{n} x {k} codes", packed.unpack(), b)
         yield differs(f"{n} x {k} sums", packed.sums, b.double().sum(1))
+
+
+def int4_codes(n: int, k: int) -> tuple[Any, Any, Any]:
+    """Codes, scales and zero points of one group a row."""
+    import torch
+
+    codes = small_codes((n, k), 4) // 16
+    return codes, torch.full((n, 1), 0.5), torch.arange(n, dtype=torch.int32).view(n, 1) % 17 - 8
+
+
+def check_pack_int4(op: Callable[..., Any]) -> Iterator[Fault]:
+    """Every nibble comes back, whatever the activations are."""
+    for bits in (8, 16):
+        for n, k in ((70, 131), (64, 64), (1, 1)):
+            codes, scale, zero_point = int4_codes(n, k)
+            packed = op(codes, scale, zero_point, activation_bits=bits)
+            yield differs(f"{n} x {k} codes", packed.unpack().codes, codes)
+
+
+def check_unpack_int4(op: Callable[..., Any]) -> Iterator[Fault]:
+    """Scales and zero points come back too."""
+    from ..ops import pack_int4
+
+    for n, k in ((70, 131), (64, 64), (1, 1)):
+        weight = int4_codes(n, k)
+        again = op(pack_int4(*weight))
+        for name, got, want in zip(again._fields[:3], again[:3], weight, strict=True):
+            yield differs(f"{n} x {k} {name}", got, want)

@@ -10,16 +10,21 @@ from .gemm_int8 import gemm_int8
 from .hadamard import hadamard
 from .histogram import histogram
 from .norm_quantize import NormQuantized, norm_quantize
+from .pack_int4 import Int4Layout, Int4Weight, PackedInt4, pack_int4
 from .pack_int8 import PackedInt8, pack_int8
 from .quantize import Quantized, quantize
 from .quantize_dual import quantize_dual
 from .requantize import requantize
 from .silu_mul_quantize import silu_mul_quantize
+from .unpack_int4 import unpack_int4
 from .unscale_check import unscale_check
 from .update_scale import update_scale
 
 __all__ = [
+    "Int4Layout",
+    "Int4Weight",
     "NormQuantized",
+    "PackedInt4",
     "PackedInt8",
     "Quantized",
     "absmax",
@@ -32,11 +37,13 @@ __all__ = [
     "hadamard",
     "histogram",
     "norm_quantize",
+    "pack_int4",
     "pack_int8",
     "quantize",
     "quantize_dual",
     "requantize",
     "silu_mul_quantize",
+    "unpack_int4",
     "unscale_check",
     "update_scale",
 ]
