@@ -130,7 +130,7 @@ def test_a_packed_weight_moves_with_its_kind_of_device(kind_of_device):
     packed = ops.pack_int4(w)
     for bits in (8, 16, None):
         moved = packed.to(packed.data.device, activation_bits=bits)
-        assert moved.layout == layout_of(packed.data.device, bits or 16)
+        assert moved.layout == ops.pack_int4(w, activation_bits=bits or 16).layout
         assert_same_weight(moved.unpack(), w)
 
 

@@ -107,5 +107,52 @@ class Int8Static(Recipe):
         return Spec(axis="tensor", symmetric=self.symmetric)
 
 
+SCALES = ("minmax", "signed_max", "mse")
+
+
+@dataclass(frozen=True, repr=False)
+class Int4WeightOnly(Recipe):
+    """Weights stored as 4-bit codes, a scale and a zero point for each group of a row.
+
+    The weights are frozen. Activations stay what they are, or are quantized per token as they come.
+    The gradients of the input and the bias are those of the linear layer with the dequantized
+    weights.
+
+    Args:
+        group_size: so many consecutive weights of a row share a scale, a multiple of 32; None for
+            a whole row.
+        symmetric: without zero points. Then a group needs a scale alone, and is a little less
+            exact.
+        act_bits: 16 for the product with floating activations, 8 for the one with INT8 codes.
+        scales: how the scale of a group is found.
+
+            * ``"minmax"``: from the smallest and the largest weight, and 0; if symmetric, from the
+              largest magnitude, which gets code 7 or -7.
+            * ``"signed_max"``, symmetric only: the largest magnitude gets code -8, so that the
+              scale has its sign, and no code is idle.
+            * ``"mse"``: of these, and of ranges that are narrower, the one with the least squared
+              error. Takes some 30 times as long.
+
+    Raises:
+        ValueError: a value is none of these, or ``"signed_max"`` is not symmetric.
+    """
+
+    group_size: int | None = 128
+    symmetric: bool = False
+    act_bits: int = 16
+    scales: str = "minmax"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        group = self.group_size
+        known = group is None or (_is_int(group) and group > 0 and group % 32 == 0)
+        self._check(known, "group_size", "be None or a positive multiple of 32", group)
+        bits = self.act_bits
+        self._check(_is_int(bits) and bits in (8, 16), "act_bits", "be 8 or 16", bits)
+        self._check(self.scales in SCALES, "scales", f"be one of {SCALES}", self.scales)
+        signed = self.scales == "signed_max" and not self.symmetric
+        self._check(not signed, "scales", "be 'minmax' or 'mse' if not symmetric", self.scales)
+
+
 def _is_int(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
