@@ -69,3 +69,19 @@ def check_unpack_int4(op: Callable[..., Any]) -> Iterator[Fault]:
         again = op(pack_int4(*weight))
         for name, got, want in zip(again._fields[:3], again[:3], weight, strict=True):
             yield differs(f"{n} x {k} {name}", got, want)
+
+
+def check_gemm_w4a8(op: Callable[..., Any]) -> Iterator[Fault]:
+    """Few and many rows, a ragged group, zero points; scales that round nothing."""
+    import torch
+
+    from ..ops import Int4Weight, pack_int4
+
+    for m, n, k in ((1, 70, 72), (13, 70, 72), (2, 3, 0)):
+        a, codes = small_codes((m, k), 5), small_codes((n, k), 6) // 16
+        groups = -(-k // 32)
+        zero_point = torch.arange(n * groups, dtype=torch.int32).view(n, groups) % 17 - 8
+        weight = Int4Weight(codes, torch.full((n, groups), -0.5), zero_point, None, 32)
+        want = a.double() @ weight.dequantize().double().t()
+        got = op(a, pack_int4(*weight[:3], group_size=32, activation_bits=8))
+        yield differs(f"{m} x {n} x {k}", got, want)

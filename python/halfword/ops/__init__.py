@@ -7,6 +7,7 @@ from .dequantize import dequantize
 from .fake_quantize import fake_quantize
 from .fake_quantize_backward import fake_quantize_backward
 from .gemm_int8 import gemm_int8
+from .gemm_w4a8 import gemm_w4a8
 from .hadamard import hadamard
 from .histogram import histogram
 from .norm_quantize import NormQuantized, norm_quantize
@@ -34,6 +35,7 @@ __all__ = [
     "fake_quantize",
     "fake_quantize_backward",
     "gemm_int8",
+    "gemm_w4a8",
     "hadamard",
     "histogram",
     "norm_quantize",

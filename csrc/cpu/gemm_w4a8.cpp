@@ -1,0 +1,325 @@
+// A product is a grid of tasks: a panel of b by a block of rows of a. A task takes its panel in
+// chunks of k. Of many rows, a chunk is unpacked into the L2 cache once and all strips of a pass
+// over it; few rows are multiplied by the nibbles as they come from memory. Float sums are kept for
+// all rows of the block from chunk to chunk.
+#include "ops/gemm_w4a8.h"
+
+#include <algorithm>
+#include <new>
+
+#include "core/cpu_isa.h"
+#include "cpu/gather.h"
+#include "cpu/gemm_w4a8_run.h"
+#include "ops/quantize.h"
+
+namespace halfword {
+namespace {
+
+constexpr int64_t kChunkK = 512;            // 32 KB of an unpacked panel
+constexpr int64_t kBlockRows = 192;         // 48 KB of sums
+constexpr int64_t kScratchA = 16 << 20;     // bytes of a that are packed at a time
+constexpr int64_t kWorthAThread = 1 << 22;  // multiplications: some 20 us
+static_assert(GemmW4A8Params::kExactK % kChunkK == 0);
+
+const GemmW4A8Kernels& choose_kernels() {
+  static constexpr IsaTable<const GemmW4A8Kernels*> kTable =
+      HALFWORD_VNNI_TABLE(&gemm_w4a8_kernels);
+#if defined(__x86_64__)
+  if (current_isa() == Isa::kAvxVnni && !has_vex_vnni()) return gemm_w4a8_kernels_evex_avx512vnni;
+#endif
+  return *kTable.pick();
+}
+
+constexpr int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+// Memory that begins at a cache line, not initialized.
+template <class T>
+class Scratch {
+ public:
+  explicit Scratch(int64_t count)
+      : data_(static_cast<T*>(
+            ::operator new(static_cast<size_t>(count) * sizeof(T), std::align_val_t(64)))) {}
+  ~Scratch() { ::operator delete(data_, std::align_val_t(64)); }
+  Scratch(const Scratch&) = delete;
+  Scratch& operator=(const Scratch&) = delete;
+  T* data() const { return data_; }
+
+ private:
+  T* data_;
+};
+
+// `rows` rows in strips of at most kStripRows, as equal as can be.
+struct Strips {
+  int64_t rows;
+  int64_t count = ceil_div(rows, kStripRows);
+  int64_t begin(int64_t strip) const { return strip * rows / count; }
+  int64_t rows_of(int64_t strip) const { return begin(strip + 1) - begin(strip); }
+};
+
+// A part of k that is multiplied at once: whole groups, or some columns of a part of one.
+struct Chunk {
+  int64_t begin;
+  int64_t length;
+  int64_t group;
+  int64_t part;
+  bool opens_part;
+  bool closes_part;
+};
+
+// How k is cut.
+class Cut {
+ public:
+  Cut(const Int4Matrix& b, int64_t longest)
+      : k_(b.k),
+        longest_(longest),
+        group_(std::max<int64_t>(1, std::min(b.group, b.k))),
+        parts_of_group_(ceil_div(group_, kExactK)) {}
+
+  int64_t group() const { return group_; }
+  int64_t part() const { return std::min(group_, kExactK); }  // columns
+  int64_t parts() const { return ceil_div(k_, group_) * parts_of_group_; }
+  bool cuts_parts() const { return part() > longest_; }
+
+  Chunk chunk_at(int64_t begin) const {
+    const int64_t group = begin / group_, in_group = begin % group_;
+    Chunk chunk{.begin = begin,
+                .length = 0,
+                .group = group,
+                .part = group * parts_of_group_ + in_group / kExactK,
+                .opens_part = true,
+                .closes_part = true};
+    if (group_ <= longest_) {
+      chunk.length = std::min(longest_ / group_ * group_, k_ - begin);
+      return chunk;
+    }
+    const int64_t in_part = in_group % kExactK;
+    const int64_t left = std::min({kExactK - in_part, group_ - in_group, k_ - begin});
+    chunk.length = std::min(longest_, left);
+    chunk.opens_part = in_part == 0;
+    chunk.closes_part = chunk.length == left;
+    return chunk;
+  }
+
+ private:
+  static constexpr int64_t kExactK = GemmW4A8Params::kExactK;
+  int64_t k_;
+  int64_t longest_;
+  int64_t group_;
+  int64_t parts_of_group_;
+};
+
+class Product {
+ public:
+  explicit Product(const GemmW4A8Params& params)
+      : p_(params),
+        is_few_(params.m <= kernels_.few_rows),
+        cut_(params.b, is_few_ ? GemmW4A8Params::kExactK : kChunkK),
+        strips_{params.m},
+        pitch_(ceil_div(params.b.k, kBlockK) * kBlockK),
+        packed_(params.m * pitch_),
+        sums_a_(params.m * cut_.parts()) {
+    static_cast<GemmOutput&>(finish_) = params;
+  }
+
+  void run(ParallelFor parallel) {
+    parallel_for(parallel, strips_.count, 1 + kWorthAThread / (16 * kStripRows * (p_.b.k + 1)),
+                 [&](int64_t first, int64_t last) {
+                   for (int64_t s = first; s < last; ++s) pack(s);
+                 });
+    const int64_t panels = ceil_div(p_.n, kInt4Panel);
+    const int64_t blocks = ceil_div(p_.m, kBlockRows);
+    const int64_t rows = std::max(kStripRows, p_.m / blocks);  // fewer are not cheaper to feed
+    const int64_t work = rows * kInt4Panel * (p_.b.k + kBlockK);
+    parallel_for(parallel, panels * blocks, 1 + kWorthAThread / work,
+                 [&](int64_t first, int64_t last) { run_tasks(first, last, blocks); });
+  }
+
+ private:
+  // A panel by strips of a.
+  struct Task {
+    int64_t panel;
+    int64_t first_strip;
+    int64_t last_strip;
+    int64_t first_row;
+    int64_t rows;
+  };
+
+  // What a thread writes.
+  struct Sums {
+    Scratch<float> sum;
+    Scratch<int32_t> acc;
+    Scratch<uint8_t> bytes;
+  };
+
+  void pack(int64_t strip) const {
+    const int64_t row = strips_.begin(strip), rows = strips_.rows_of(strip);
+    const auto* a = static_cast<const int8_t*>(p_.a) + row * p_.a_stride;
+    // Where a group is cut, each of them begins with a part of its own.
+    const int64_t step = cut_.group() == cut_.part() ? p_.b.k : cut_.group();
+    for (int64_t k = 0; k < p_.b.k; k += step) {
+      kernels_.pack_strip({.a = a + k,
+                           .row_stride = p_.a_stride,
+                           .rows = rows,
+                           .k = std::min(step, p_.b.k - k),
+                           .part = cut_.part(),
+                           .packed = strip_at(strip, k),
+                           .sums = sums_at(strip, cut_.chunk_at(k).part)});
+    }
+  }
+
+  int8_t* strip_at(int64_t strip, int64_t k) const {
+    return packed_.data() + strips_.begin(strip) * pitch_ + k * strips_.rows_of(strip);
+  }
+  int32_t* sums_at(int64_t strip, int64_t part) const {
+    return sums_a_.data() + strips_.begin(strip) * cut_.parts() + part * strips_.rows_of(strip);
+  }
+
+  void run_tasks(int64_t first, int64_t last, int64_t blocks) const {
+    const int64_t cells = ceil_div(strips_.count, blocks) * kStripRows * kInt4Panel;
+    const Sums sums{.sum = Scratch<float>(cells),
+                    .acc = Scratch<int32_t>(cut_.cuts_parts() ? cells : 0),
+                    .bytes = Scratch<uint8_t>(is_few_ ? 0 : kInt4Panel * kChunkK)};
+    for (int64_t t = first; t < last; ++t) {
+      const int64_t block = t % blocks;
+      Task task{.panel = t / blocks,
+                .first_strip = block * strips_.count / blocks,
+                .last_strip = (block + 1) * strips_.count / blocks,
+                .first_row = 0,
+                .rows = 0};
+      task.first_row = strips_.begin(task.first_strip);
+      task.rows = strips_.begin(task.last_strip) - task.first_row;
+      run_task(task, sums);
+    }
+  }
+
+  void run_task(const Task& task, const Sums& sums) const {
+    std::fill_n(sums.sum.data(), task.rows * kInt4Panel, 0.0f);
+    for (int64_t begin = 0; begin < p_.b.k;) {
+      const Chunk chunk = cut_.chunk_at(begin);
+      begin += chunk.length;
+      multiply(task, chunk, sums);
+    }
+    for (int64_t s = task.first_strip; s < task.last_strip; ++s) {
+      kernels_.int8->finish({.acc = nullptr,
+                             .long_acc = sums.sum.data() + place(task, s),
+                             .rows = strips_.rows_of(s),
+                             .columns = std::min(kInt4Panel, p_.n - task.panel * kInt4Panel),
+                             .b_sums = nullptr,
+                             .params = &finish_,
+                             .row = strips_.begin(s),
+                             .column = task.panel * kInt4Panel});
+    }
+  }
+
+  void multiply(const Task& task, const Chunk& chunk, const Sums& sums) const {
+    const uint8_t* nibbles = p_.b.data +
+                             task.panel * int4_bytes(Int4Layout::kPanels, kInt4Panel, p_.b.k) +
+                             chunk.begin * (kInt4Panel / 2);
+    const int64_t of_groups = (task.panel * p_.b.groups() + chunk.group) * kInt4Panel;
+    const uint8_t* zero_point = p_.b.zero_point == nullptr ? nullptr : p_.b.zero_point + of_groups;
+    if (!is_few_) {
+      kernels_.unpack({.nibbles = nibbles,
+                       .zero_point = zero_point,
+                       .k = chunk.length,
+                       .group = cut_.group(),
+                       .bytes = sums.bytes.data()});
+    }
+    const size_t size = element_size(p_.b.scale_dtype);
+    // What comes next in memory comes next here; spread over the strips.
+    const uint8_t* ahead = nibbles + chunk.length * (kInt4Panel / 2);
+    const int64_t strips = task.last_strip - task.first_strip;
+    const int64_t ahead_step =
+        std::min(kAheadBytes, kBlockK * (kInt4Panel / 2) / strips / 64 * 64 + 64);
+    for (int64_t s = task.first_strip; s < task.last_strip; ++s) {
+      const W4A8Tile tile{
+          .a = strip_at(s, chunk.begin),
+          .rows = strips_.rows_of(s),
+          .b = is_few_ ? nibbles : sums.bytes.data(),
+          .k = chunk.length,
+          .part = cut_.part(),
+          .sums = sums_at(s, chunk.part),
+          .scale = advance(p_.b.scale, of_groups, size),
+          .offset = p_.b.offset == nullptr ? nullptr : advance(p_.b.offset, of_groups, size),
+          .zero_point = zero_point,
+          .scale_dtype = p_.b.scale_dtype,
+          .acc = cut_.cuts_parts() ? sums.acc.data() + place(task, s) : nullptr,
+          .opens = chunk.opens_part,
+          .closes = chunk.closes_part,
+          .sum = sums.sum.data() + place(task, s),
+          .ahead = ahead,
+          .ahead_step = ahead_step};
+      ahead += ceil_div(chunk.length, kBlockK) * ahead_step;
+      (is_few_ ? kernels_.dots : kernels_.tile)(tile);
+    }
+  }
+
+  // Where the sums of a strip are.
+  int64_t place(const Task& task, int64_t strip) const {
+    return (strips_.begin(strip) - task.first_row) * kInt4Panel;
+  }
+
+  const GemmW4A8Params& p_;
+  const GemmW4A8Kernels& kernels_ = choose_kernels();
+  GemmInt8Params finish_{};
+  bool is_few_;
+  Cut cut_;
+  Strips strips_;
+  int64_t pitch_;
+  Scratch<int8_t> packed_;
+  Scratch<int32_t> sums_a_;
+};
+
+// Rows [first, first + rows) of a product.
+GemmW4A8Params rows_of(GemmW4A8Params p, int64_t first, int64_t rows) {
+  const auto advanced = [](const void* from, int64_t elements, size_t size) {
+    return static_cast<const void*>(advance(from, elements, size));
+  };
+  p.m = rows;
+  p.a = advanced(p.a, first * p.a_stride, p.a_is_codes ? 1 : element_size(p.a_dtype));
+  if (p.scale_a.data != nullptr) p.scale_a.data += first * p.scale_a.stride;
+  if (p.residual != nullptr) {
+    p.residual = advanced(p.residual, first * p.residual_stride, element_size(p.residual_dtype));
+  }
+  p.out = advance(p.out, first * p.out_stride, element_size(p.out_type));
+  return p;
+}
+
+// The same with a as codes, which quantize makes.
+void multiply_quantized(GemmW4A8Params p, ParallelFor parallel) {
+  const Scratch<int8_t> codes(p.m * p.b.k);
+  const Scratch<float> scale(p.m);
+  std::fill_n(scale.data(), p.m, 0.0f);  // of rows without elements
+  QuantizeParams rows{};
+  rows.x = p.a;
+  rows.row_stride = p.a_stride;
+  rows.dtype = p.a_dtype;
+  rows.blocks = {
+      .rows = p.m, .cols = p.b.k, .block_rows = 1, .block_cols = std::max<int64_t>(1, p.b.k)};
+  rows.mapping = Mapping::kSymmetric;
+  rows.bits = 8;
+  rows.scale = scale.data();
+  rows.codes = codes.data();
+  quantize_cpu(rows, parallel);
+  p.a = codes.data();
+  p.a_stride = p.b.k;
+  p.a_is_codes = true;
+  p.scale_a = {scale.data(), 1};
+  Product(p).run(parallel);
+}
+
+}  // namespace
+
+void gemm_w4a8_cpu(const GemmW4A8Params& params, ParallelFor parallel) {
+  if (params.n == 0) return;
+  const int64_t rows = std::max(8 * kBlockRows, kScratchA / std::max<int64_t>(params.b.k, 1));
+  for (int64_t first = 0; first < params.m; first += rows) {
+    const GemmW4A8Params p = rows_of(params, first, std::min(rows, params.m - first));
+    if (p.a_is_codes) {
+      Product(p).run(parallel);
+    } else {
+      multiply_quantized(p, parallel);
+    }
+  }
+}
+
+}  // namespace halfword
