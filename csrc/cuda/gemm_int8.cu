@@ -5,11 +5,10 @@
 
 #include <cuda_runtime_api.h>
 
-#include <atomic>
-
 #include "core/host_device.h"
 #include "cuda/gemm_int8_launch.h"
 #include "cuda/gemm_int8_plan.h"
+#include "cuda/multiprocessors.h"
 #include "cuda/pack_int8.h"
 #include "ops/quantize.h"
 
@@ -18,28 +17,6 @@ namespace {
 
 constexpr int64_t kAlignment = 256;                // of parts of the scratch memory
 constexpr int64_t kNarrowSumK = int64_t{1} << 24;  // 2^24 * 128 = 2^31: b_sums wrap beyond
-
-// Of the current device.
-cudaError_t multiprocessors(int* count) {
-  constexpr int kDevices = 64;
-  static std::atomic<int> known[kDevices];  // 0: not asked yet
-  int device = 0;
-  cudaError_t status = cudaGetDevice(&device);
-  if (status != cudaSuccess) return status;
-  if (device < kDevices && (*count = known[device].load(std::memory_order_relaxed)) > 0) {
-    return cudaSuccess;
-  }
-  status = cudaDeviceGetAttribute(count, cudaDevAttrMultiProcessorCount, device);
-  if (status == cudaSuccess && device < kDevices) {
-    known[device].store(*count, std::memory_order_relaxed);
-  }
-  return status;
-}
-
-bool all_rows_at(const void* data, int64_t stride_bytes, int64_t rows, int64_t alignment) {
-  return reinterpret_cast<uintptr_t>(data) % alignment == 0 &&
-         (rows <= 1 || stride_bytes % alignment == 0);
-}
 
 // int32 results have no sum that a 32-bit one could not take; others are cut.
 int64_t longest_sum(const GemmInt8Params& p) {
@@ -148,17 +125,6 @@ cudaError_t prepare(const GemmInt8Params& p, const Scratch& scratch, cudaStream_
                     stream);
 }
 
-GemmFinish finish_of(const GemmInt8Params& p, const Scratch& scratch) {
-  const auto size = static_cast<int64_t>(element_size(p.out_type));
-  const int64_t pack = size == 1 ? 8 : 16;  // bytes of a lane's access
-  const auto of_residual = static_cast<int64_t>(element_size(p.residual_dtype));
-  return {.gemm = p,
-          .sums = scratch.sums,
-          .out_in_packs = all_rows_at(p.out, p.out_stride * size, p.m, pack),
-          .residual_in_packs =
-              all_rows_at(p.residual, p.residual_stride * of_residual, p.m, 4 * of_residual)};
-}
-
 // For the kernel of split sums: they are written as they are.
 GemmFinish unfinished(const Scratch& scratch, const GemmInt8Params& p) {
   GemmInt8Params sums{};
@@ -168,7 +134,7 @@ GemmFinish unfinished(const Scratch& scratch, const GemmInt8Params& p) {
   sums.out = scratch.split_sums;
   sums.out_type = GemmOut::kInt32;
   sums.out_stride = scratch.split_pitch;
-  return {.gemm = sums, .sums = nullptr, .out_in_packs = true, .residual_in_packs = false};
+  return {.gemm = sums, .sums = nullptr, .packs = {.out = true, .residual = false}};
 }
 
 cudaError_t launch_tile(int tile, const GemmKernelParams& params, int64_t splits,
@@ -191,7 +157,7 @@ cudaError_t multiply(const GemmInt8Params& p, const GemmPlan& plan, const Scratc
   const bool is_split = plan.splits > 1;
   const int64_t pitch = pitch_of(p.k);
   const auto* a = static_cast<const int8_t*>(p.a);
-  const GemmFinish finish = finish_of(p, scratch);
+  const GemmFinish finish{.gemm = p, .sums = scratch.sums, .packs = packs_of(p)};
   const GemmKernelParams kernel{
       .finish = is_split ? unfinished(scratch, p) : finish,
       .a = {scratch.a != nullptr ? scratch.a : a, scratch.a != nullptr ? pitch : p.a_stride, p.m},

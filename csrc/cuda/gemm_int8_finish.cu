@@ -23,7 +23,7 @@ __global__ void __launch_bounds__(kThreads, 2)
   for (int64_t i = blockIdx.x * int64_t{kWarps} + threadIdx.x / kWarpSize; i < p.m * segments;
        i += gridDim.x * int64_t{kWarps}) {
     const int64_t m = i / segments;
-    const GemmColumns<kSegment, int64_t> columns(finish, i % segments * kSegment, lane);
+    const GemmInt8Columns<kSegment, int64_t> columns(finish, i % segments * kSegment, lane);
     int64_t acc[8] = {};
     for (int64_t s = 0; s < sums.splits; ++s) {
       const int32_t* row = sums.data + (s * p.m + m) * sums.pitch;

@@ -1,39 +1,13 @@
 // The GEMM of one tile shape: sums of a block, put in order in shared memory, finished and stored.
 #pragma once
 
-#include <atomic>
-
 #include "cuda/gemm_int8_finish.cuh"
 #include "cuda/gemm_int8_mainloop.cuh"
+#include "cuda/gemm_tile.cuh"
 #include "cuda/launch.cuh"
 #include "cuda/ptx.cuh"
 
 namespace halfword {
-
-// Which rows and columns a block has. Blocks that run at the same time should share both operands
-// in the L2 cache: the tiles of eight rows of tiles come one column after the other.
-struct GemmPlace {
-  int64_t m;
-  int64_t n;
-};
-__device__ __forceinline__ GemmPlace gemm_place(const GemmKernelParams& p, int64_t block) {
-  constexpr int64_t kGroup = 8;
-  const int64_t first = block / (kGroup * p.n_tiles) * kGroup;
-  const int64_t rows = p.m_tiles - first < kGroup ? p.m_tiles - first : kGroup;
-  const int64_t i = block - first * p.n_tiles;
-  return {first + i % rows, i / rows};
-}
-
-// Where sixteen rows of a warp's sums lie in shared memory, in bytes. Two of a lane are written as
-// mma.m16n8k32 has them, and four of a lane read as they go to memory: both without bank conflicts.
-template <int kColumns>
-__device__ __forceinline__ int staged_at(int row, int column) {
-  static_assert(kColumns == 32 || kColumns == 64);
-  const int eight = column / 8, four = column / 4 % 2;
-  const int turn = row % 4 / 2 + row % 2 * 2;  // eights of four rows in a row lie in other banks
-  const int swap = kColumns == 64 ? eight / 4 % 2 : row % 2;  // fours that are read together
-  return 4 * (row * kColumns + (eight ^ turn) * 8 + (four ^ swap) * 4 + column % 4);
-}
 
 template <int kTile>
 class GemmStore {
@@ -49,8 +23,8 @@ class GemmStore {
     constexpr int kLanes = kColumns / 8;  // that have a row
     const uint32_t all =
         shared + (warp.m * kShape.warps_n + warp.n) * kShape.warps_k * kStagedBytes;
-    const GemmColumns<kColumns, int32_t> columns(finish, first_n + warp.n * kColumns,
-                                                 warp.lane % kLanes);
+    const GemmInt8Columns<kColumns, int32_t> columns(finish, first_n + warp.n * kColumns,
+                                                     warp.lane % kLanes);
 #pragma unroll 1
     for (int i = 0; i < fragments; ++i) {
 #pragma unroll
@@ -97,10 +71,10 @@ class GemmStore {
   // The lane's eight columns of a row, summed over the warps that divide the columns of a step.
   __device__ __forceinline__ static void read(uint32_t all, GemmOut type, int row, int lane,
                                               int32_t (&acc)[8]) {
-    using Columns = GemmColumns<kColumns, int32_t>;
 #pragma unroll
     for (int q = 0; q < 2; ++q) {
-      const uint32_t at = all + staged_at<kColumns>(row, Columns::place(type, lane, q));
+      const uint32_t at =
+          all + staged_at<kColumns>(row, GemmColumns<kColumns>::place(type, lane, q));
       uint4 sum = ptx::load_shared_v4(at);
 #pragma unroll
       for (int k = 1; k < kShape.warps_k; ++k) {
@@ -121,7 +95,7 @@ __global__ void __launch_bounds__(kGemmTiles[kTile].threads(), 1)
   constexpr GemmTile kShape = kGemmTiles[kTile];
   using Loop = GemmMainloop<kTile>;
   const GemmWarp<kTile> warp;
-  const GemmPlace place = gemm_place(p, blockIdx.x);
+  const GemmPlace place = gemm_place(p.m_tiles, p.n_tiles, blockIdx.x);
   const int64_t first_m = place.m * p.height, first_n = place.n * kShape.n;
   const int64_t rows_left = p.a.rows - first_m;
   const int rows = static_cast<int>(rows_left < p.height ? rows_left : p.height);
@@ -150,25 +124,10 @@ __global__ void __launch_bounds__(kGemmTiles[kTile].threads(), 1)
   GemmStore<kTile>::run(finish, warp, first_m, first_n, fragments, sums, at);
 }
 
-// Once for each device: a kernel gets more than 48 KiB of shared memory only if it asks.
-template <int kTile>
-cudaError_t allow_shared_memory() {
-  static std::atomic<uint64_t> allowed{0};
-  int device = 0;
-  cudaError_t status = cudaGetDevice(&device);
-  if (status != cudaSuccess) return status;
-  const uint64_t bit = device < 64 ? uint64_t{1} << device : 0;
-  if (allowed.load(std::memory_order_relaxed) & bit) return cudaSuccess;
-  status =
-      cudaFuncSetAttribute(gemm_int8_kernel<kTile>, cudaFuncAttributeMaxDynamicSharedMemorySize,
-                           kGemmTiles[kTile].shared_bytes());
-  if (status == cudaSuccess) allowed.fetch_or(bit, std::memory_order_relaxed);
-  return status;
-}
-
 template <int kTile>
 cudaError_t launch_gemm(const GemmKernelParams& p, int64_t splits, cudaStream_t stream) {
-  const cudaError_t status = allow_shared_memory<kTile>();
+  const cudaError_t status =
+      allow_shared_memory<gemm_int8_kernel<kTile>>(kGemmTiles[kTile].shared_bytes());
   if (status != cudaSuccess) return status;
   const dim3 grid(static_cast<unsigned>(p.m_tiles * p.n_tiles), static_cast<unsigned>(splits));
   gemm_int8_kernel<kTile>

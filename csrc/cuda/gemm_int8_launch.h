@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "cuda/gemm_int8_plan.h"
+#include "cuda/gemm_output.h"
 #include "ops/gemm_int8.h"
 
 namespace halfword {
@@ -20,9 +21,8 @@ struct GemmOperand {
 // What comes after the sums, and where it goes.
 struct GemmFinish {
   GemmInt8Params gemm;
-  const int64_t* sums;     // of the rows of b, computed; null: gemm.b_sums
-  bool out_in_packs;       // all rows of out begin where a pack of eight may
-  bool residual_in_packs;  // and those of the residual where one of four may
+  const int64_t* sums;  // of the rows of b, computed; null: gemm.b_sums
+  GemmPacks packs;
 };
 
 struct GemmKernelParams {

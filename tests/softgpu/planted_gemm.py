@@ -5,6 +5,7 @@ from .planted_product import BOUNDS, RACE, RESULT, Planted
 MAINLOOP = "cuda/gemm_int8_mainloop.cuh"
 KERNEL = "cuda/gemm_int8_kernel.cuh"
 FINISH = "cuda/gemm_int8_finish.cuh"
+OUTPUT = "cuda/gemm_output.cuh"
 FEW_ROWS = "cuda/gemm_int8_few_rows.cu"
 SECOND = "cuda/gemm_int8_finish.cu"
 PACK = "cuda/pack_int8.cu"
@@ -123,7 +124,7 @@ GEMM = [
     Planted(
         "OrderOfScales",
         "the scales are multiplied first",
-        FINISH,
+        OUTPUT,
         "* columns.scale[e] * scale_a",
         "* (columns.scale[e] * scale_a)",
         frozenset({RESULT}),
@@ -133,7 +134,7 @@ GEMM = [
     Planted(
         "ColumnsNotGuarded",
         "a row's last columns are written past its end",
-        FINISH,
+        OUTPUT,
         "left < 4 ? left : 4",
         "4",
         frozenset({BOUNDS}),
