@@ -23,11 +23,12 @@ constexpr int kChunk = 16;     // bytes of a copy, and of a row of ldmatrix
 constexpr int kFragment = 16;  // rows of a fragment, of a or of b
 constexpr int kMmaK = 32;
 
-// With rows of 64 bytes, two of them share the 128 bytes of all banks.
+// Short rows share the 128 bytes of all banks; the chunks of eight of any length lie in all of them.
 template <int kRowBytes>
 __device__ __forceinline__ int swizzle(int row) {
-  static_assert(kRowBytes == 64 || kRowBytes % 128 == 0);
-  return kRowBytes == 64 ? row / 2 % 4 : row % 8;
+  constexpr int kBytes = kRowBytes < 128 ? kRowBytes : 128;
+  static_assert(kRowBytes % kBytes == 0 && 128 % kBytes == 0);
+  return row / (128 / kBytes) % (kBytes / kChunk);
 }
 
 // A block's rows of one operand on their way into shared memory: this thread's part, one chunk of
