@@ -66,16 +66,6 @@ __device__ __forceinline__ void copy_row(const GemmTable& table, int64_t row, in
   }
 }
 
-// Element i of floats in shared memory.
-__device__ __forceinline__ F32 shared_element(const int8_t* from, int i, Dtype dtype) {
-  switch (dtype) {
-    case Dtype::kFloat32: return F32(reinterpret_cast<const float*>(from)[i]);
-    case Dtype::kBFloat16: return BFloat16::to_float(reinterpret_cast<const uint16_t*>(from)[i]);
-    case Dtype::kFloat16: return Float16::to_float(reinterpret_cast<const uint16_t*>(from)[i]);
-  }
-  return F32(0.0f);
-}
-
 template <int kTile>
 class GemmW4A8Mainloop {
  public:
@@ -271,13 +261,20 @@ class GemmW4A8Mainloop {
 
   using Columns = F32[kColumns][2];
   __device__ __forceinline__ void load_columns(const int8_t* from, Columns& columns) const {
-    const int first = warp_.n * kShape.warp_n() + warp_.lane % 4 * 2;
+    switch (p_.scale_dtype) {
+      case Dtype::kFloat32: return load_columns_of<Float32>(from, columns);
+      case Dtype::kBFloat16: return load_columns_of<BFloat16>(from, columns);
+      case Dtype::kFloat16: return load_columns_of<Float16>(from, columns);
+    }
+  }
+  template <class Format>
+  __device__ __forceinline__ void load_columns_of(const int8_t* from, Columns& columns) const {
+    const auto* words = reinterpret_cast<const typename Format::Word*>(from) +
+                        warp_.n * kShape.warp_n() + warp_.lane % 4 * 2;
 #pragma unroll
     for (int j = 0; j < kColumns; ++j) {
 #pragma unroll
-      for (int e = 0; e < 2; ++e) {
-        columns[j][e] = shared_element(from, first + 8 * j + e, p_.scale_dtype);
-      }
+      for (int e = 0; e < 2; ++e) columns[j][e] = Format::to_float(words[8 * j + e]);
     }
   }
   template <class Value>

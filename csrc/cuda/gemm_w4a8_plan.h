@@ -71,7 +71,7 @@ inline double block_cycles(const GemmMachine& machine, const GemmW4A8Tile& tile,
   const double copied = m * k + n * k / 2;
   const double read = m * k * tile.warps_n + n * k / 2 * tile.warps_m;
   const double shared = (copied + read) / machine.shared_bytes;
-  const double step = std::max({math, unpack + fold, shared, copied / machine.cache_bytes});
+  const double step = std::max({math, unpack, fold, shared, copied / machine.cache_bytes});
   return kFill + steps * (step + kStepCycles) + 2 * m * n * kStageBytes / machine.shared_bytes;
 }
 

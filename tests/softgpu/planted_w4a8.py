@@ -1,0 +1,111 @@
+"""Bugs for the CUDA kernels of gemm_w4a8; see :mod:`.test_planted_product`."""
+
+from .planted_product import BOUNDS, RACE, RESULT, Planted
+
+MAINLOOP = "cuda/gemm_w4a8_mainloop.cuh"
+PLAN = "cuda/gemm_w4a8_plan.h"
+FEW_ROWS = "cuda/gemm_w4a8_few_rows.cu"
+SUMS = "cuda/gemm_w4a8_sums.cu"
+
+W4A8 = [
+    Planted(
+        "SlotTooFew",
+        "the scales of a part are overwritten before its sums are multiplied",
+        PLAN,
+        "return stages * k32s() + k32s_at_once() + 1;",
+        "return stages * k32s() - k32s();",
+        frozenset({RESULT, RACE}),
+        FEW_ROWS,
+        ("w4a8_few_rows",),
+    ),
+    Planted(
+        "HighNibblesFirst",
+        "columns 16 to 31 are multiplied as 0 to 15",
+        MAINLOOP,
+        "a_fragments_[buffer][k][i], low, high",
+        "a_fragments_[buffer][k][i], high, low",
+        frozenset({RESULT}),
+        FEW_ROWS,
+        ("w4a8_few_rows",),
+    ),
+    Planted(
+        "BytesBorrow",
+        "a weight below zero takes one from the next",
+        MAINLOOP,
+        "(((nibbles & 0x0f0f0f0fu) | 0x80808080u) - zero_points) ^ 0x80808080u",
+        "(nibbles & 0x0f0f0f0fu) - zero_points",
+        frozenset({RESULT}),
+        FEW_ROWS,
+        ("w4a8_few_rows",),
+    ),
+    Planted(
+        "LastPartEnds",
+        "behind the last part, where steps go on, there is no other one",
+        MAINLOOP,
+        "? length : INT_MAX;",
+        "? length : length;",
+        frozenset({RESULT}),
+        FEW_ROWS,
+        ("w4a8_few_rows",),
+    ),
+    Planted(
+        "RowsInOneChunk",
+        "a group's scales begin where a chunk does, as if columns were a multiple of it",
+        MAINLOOP,
+        "static_cast<uint32_t>(table.size) % kChunk);",
+        "static_cast<uint32_t>(table.size) * kChunk % kChunk);",
+        frozenset({RESULT}),
+        FEW_ROWS,
+        ("w4a8_few_rows",),
+    ),
+    Planted(
+        "TableEndNotGuarded",
+        "the last chunk of the scales takes what lies behind them",
+        MAINLOOP,
+        "left < kChunk ? left : kChunk",
+        "kChunk",
+        frozenset({BOUNDS}),
+        FEW_ROWS,
+        ("w4a8_few_rows",),
+    ),
+    Planted(
+        "ScalesOfTheNextPart",
+        "sums are multiplied after the next part has begun",
+        MAINLOOP,
+        "        fold(sums);\n        begin_part();\n",
+        "        begin_part();\n        fold(sums);\n",
+        frozenset({RESULT}),
+        FEW_ROWS,
+        ("w4a8_few_rows",),
+    ),
+    Planted(
+        "NoLongParts",
+        "sums of more than 22 bits are taken for the mantissa of a float",
+        "cuda/gemm_w4a8.cu",
+        "parts.group <= GemmParts::kShort",
+        "parts.group > 0",
+        frozenset({RESULT}),
+        "",
+        ("long_groups",),
+    ),
+    Planted(
+        "TailOfAnotherRow",
+        "the sum of a row's last columns has the next row's first",
+        SUMS,
+        "exist >= kChunk",
+        "exist > 0",
+        frozenset({BOUNDS}),
+        "",
+        ("w4a8_alignments", "w4a8_streams"),
+    ),
+    Planted(
+        "SumsOnDefaultStream",
+        "the sums are read before they are there",
+        SUMS,
+        "<<<grid, kThreads, 0, stream>>>",
+        "<<<grid, kThreads>>>",
+        frozenset({RESULT}),
+        "",
+        ("w4a8_streams",),
+    ),
+]
