@@ -141,6 +141,7 @@ $(STAMPS)/venv:
 $(STAMPS)/test $(STAMPS)/demo $(STAMPS)/bench $(STAMPS)/lint $(STAMPS)/docs: $(STAMPS)/%: \
     $(STAMPS)/venv pyproject.toml
 	$(PIP) install $$($(PY) tools/requirements.py $* | tr -d ' ')
+	$(if $(filter test,$*),$(PIP) install --no-deps $$($(PY) tools/requirements.py readback | tr -d ' '))
 	touch $@
 
 # An editable install rebuilds itself: it is left alone.
