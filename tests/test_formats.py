@@ -5,6 +5,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from halfword import ops
 from halfword.ops import Int4Weight
 from halfword.quant import formats
 
@@ -284,6 +285,26 @@ def test_a_group_longer_than_a_block_becomes_equal_blocks():
     weight = Int4Weight(torch.zeros(1, 160).char(), half([3, 5]), None, None, 128)
     again = formats.from_gguf_q4_0(formats.to_gguf_q4_0(weight))
     assert again.scale.tolist() == [[3, 3, 3, 3, 5]]
+
+
+def test_a_weight_without_rows_is_written_and_read():
+    weight = Int4Weight(torch.zeros(0, 64).char(), torch.ones(0, 2).half(), None, None, 32)
+    assert equal(formats.from_gptq(**formats.to_gptq(weight))[0], weight)
+    assert equal(formats.from_awq(**formats.to_awq(weight)), weight)
+    tensors = formats.to_compressed_tensors(weight)
+    assert equal(formats.from_compressed_tensors(**tensors)[0], weight)
+    assert equal(formats.from_gguf_q4_0(formats.to_gguf_q4_0(weight)), weight)
+    assert formats.from_gguf_q4_1(formats.to_gguf_q4_1(weight)).codes.shape == (0, 64)
+
+
+@quick
+@given(int4_weights(zeros=(-7, 7), orders=True))
+def test_what_is_read_is_packed_and_multiplies_the_columns_in_order(case):
+    weight, order = formats.from_gptq(**formats.to_gptq(*case), group_size=case[0].group_size)
+    assert equal(ops.pack_int4(weight).unpack(), weight)
+    x = torch.randint(2, weight.codes.shape[1:]).double()  # so that sums have at most 52 bits
+    y = (x if order is None else x[order]) @ reference.values(weight).t()
+    assert torch.equal(y, x @ reference.layer_values(*case).t())
 
 
 def test_compressed_tensors_keep_the_dtype_of_the_scales():

@@ -188,9 +188,7 @@ def test_a_gguf_layer_that_is_refused_is_named(gguf_file):
     q4_0 = bytes(formats.to_gguf_q4_0(SYMMETRIC).flatten().tolist())
     at = data.index(q4_0)
     gguf_file.write_bytes(data[:at] + b"\xff\xff" + data[at + 2 :])  # the first scale is a NaN
-    with pytest.raises(
-        ValueError, match=r"load_gguf: blk\.0\.ffn_up\.weight: from_gguf_q4_0: "
-    ):
+    with pytest.raises(ValueError, match=r"load_gguf: blk\.0\.ffn_up\.weight: from_gguf_q4_0: "):
         next(formats.load_gguf(gguf_file))
 
 
@@ -223,7 +221,5 @@ def test_a_layer_that_is_refused_is_named(write, part, damage, message):
 def test_a_symmetric_model_of_another_version_than_it_says_is_refused(write):
     tensors = formats.to_gptq(SYMMETRIC, version=2)
     path = write({**GPTQ, "sym": True}, named("a", tensors))
-    with pytest.raises(
-        ValueError, match=r"a: from_gptq: qzeros must be 8 throughout, .* got 9;"
-    ):
+    with pytest.raises(ValueError, match=r"a: from_gptq: qzeros must be 8 throughout, .* got 9;"):
         list(formats.load_checkpoint(path))

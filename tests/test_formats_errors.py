@@ -197,6 +197,7 @@ UNFIT = [
     (formats.to_gptq, {}, {"version": 0}, "version must be 1 or 2; got 0"),
     (formats.to_gptq, {}, {"order": ints(64)}, "order must name each column once"),
     (formats.to_gptq, {}, {"order": torch.arange(1, 65)}, r"order must lie in 0..63; got 64"),
+    (formats.to_gptq, {}, {"order": ints(64).to("meta")}, "order must be on cpu, as codes are"),
     (formats.to_gptq, {}, {"order": ints(63)}, r"order must have shape \[64\]; got \[63\]"),
     (formats.to_gptq, {"codes": WEIGHT.codes[:, :60]}, {},
      "codes must have a multiple of 8 columns; got 60"),

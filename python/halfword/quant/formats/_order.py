@@ -35,6 +35,7 @@ def group_of_each(place: str, order: Tensor | None, columns: int, group_size: in
     if order is None:
         return groups, None
     check_tensor(place, "order", order, INTEGERS, [columns])
+    check(order.device == device, place, "order", f"be on {device}, as codes are", order.device)
     check_range(place, "order", order, 0, columns - 1)
     inverse = torch.argsort(order)
     once = torch.equal(order[inverse].long(), torch.arange(columns, device=device))

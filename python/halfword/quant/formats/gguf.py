@@ -137,12 +137,15 @@ def _split(place: str, blocks: Tensor, size: int) -> tuple[list[Tensor], Tensor]
     n, width = blocks.shape
     whole = width > 0 and width % size == 0
     check(whole, place, "blocks", f"have rows of whole blocks of {size} bytes", width)
-    parts = blocks.reshape(n, width // size, size)
+    count = width // size
+    parts = blocks.reshape(n, count, size)
     head = size - _CODES
     numbers = parts[..., :head].contiguous().view(torch.float16)
     pairs = parts[..., head:]
     codes = torch.cat([pairs & 15, pairs >> 4], -1).view(torch.int8) - 8
-    return [number.contiguous() for number in numbers.unbind(-1)], codes.reshape(n, -1)
+    return [number.contiguous() for number in numbers.unbind(-1)], codes.view(
+        n, width // size * _BLOCK
+    )
 
 
 def _join(weight: Int4Weight, numbers: list[Tensor]) -> Tensor:
@@ -151,7 +154,8 @@ def _join(weight: Int4Weight, numbers: list[Tensor]) -> Tensor:
     count = k // _BLOCK
     repeats = min(weight.group_size, k) // _BLOCK
     heads = [x.repeat_interleave(repeats, 1)[:, :count].unsqueeze(-1) for x in numbers]
-    head = torch.cat(heads, -1).contiguous().view(torch.uint8)
+    head = torch.cat(heads, -1).view(torch.uint8)
     nibbles = (weight.codes + 8).view(torch.uint8).view(n, count, 2, _CODES)
     codes = nibbles[:, :, 0] | nibbles[:, :, 1] << 4
-    return torch.cat([head, codes], -1).view(n, -1)
+    blocks = torch.cat([head, codes], -1)
+    return blocks.view(n, count * blocks.shape[-1])
