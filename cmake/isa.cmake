@@ -5,6 +5,7 @@ set(halfword_isa_flags_avxvnni ${halfword_isa_flags_avx2} -mavxvnni)
 set(halfword_isa_flags_avx512
   ${halfword_isa_flags_avx2} -mavx512f -mavx512bw -mavx512dq -mavx512vl)
 set(halfword_isa_flags_avx512vnni ${halfword_isa_flags_avx512} -mavx512vnni)
+set(halfword_isa_flags_avx512bf16 ${halfword_isa_flags_avx512vnni} -mavx512bf16)
 
 # gcc's own intrinsics headers use _mm512_undefined_*, and gcc warns of it (GCC bug 105593).
 set(halfword_isa_quiet "")
@@ -14,7 +15,7 @@ endif()
 
 set(halfword_isas "")
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
-  set(halfword_isas avx2 avxvnni avx512 avx512vnni)
+  set(halfword_isas avx2 avxvnni avx512 avx512vnni avx512bf16)
 endif()
 
 function(halfword_set_isa_flags)

@@ -13,9 +13,17 @@ from .softgpu.build import find_nvcc
 
 GPUS = ["softgpu"] if find_nvcc() else []
 GPUS += ["cuda"] if halfword._cuda.is_loaded() and torch.cuda.is_available() else []
-# Most ops have nothing of their own for VNNI.
-DEVICES = [f"cpu-{isa}" for isa in _core.supported_isas() if not isa.endswith("vnni")] + GPUS
-INT8_DEVICES = [f"cpu-{isa}" for isa in _core.supported_isas()] + GPUS
+
+
+def _devices(*without):
+    isas = [isa for isa in _core.supported_isas() if not isa.endswith(without)]
+    return [f"cpu-{isa}" for isa in isas] + GPUS
+
+
+# Most ops have nothing of their own for VNNI, or for dot products of bfloat16.
+DEVICES = _devices("vnni", "bf16")
+INT8_DEVICES = _devices("bf16")
+BF16_DEVICES = _devices("vnni")
 
 
 @contextmanager
@@ -48,6 +56,13 @@ def device(request):
 @pytest.fixture(params=INT8_DEVICES)
 def int8_device(request):
     """The same for ops that are made of dot products of bytes, with the instruction sets for it."""
+    with _using(request.param) as place:
+        yield place
+
+
+@pytest.fixture(params=BF16_DEVICES)
+def bf16_device(request):
+    """The same for ops that are made of dot products of bfloat16."""
     with _using(request.param) as place:
         yield place
 

@@ -118,6 +118,7 @@ HALFWORD_RUN(FakeQuantizeParams, fake_quantize)
 HALFWORD_RUN(FakeQuantizeBackwardParams, fake_quantize_backward)
 HALFWORD_RUN(GemmInt8Params, gemm_int8)
 HALFWORD_RUN(GemmW4A8Params, gemm_w4a8)
+HALFWORD_RUN(GemmW4A16Params, gemm_w4a16)
 HALFWORD_RUN(QuantizeParams, quantize)
 HALFWORD_RUN(QuantizeDualParams, quantize_dual)
 #undef HALFWORD_RUN

@@ -9,6 +9,7 @@
 #include "ops/fake_quantize_backward.h"
 #include "ops/gemm_int8.h"
 #include "ops/gemm_w4a8.h"
+#include "ops/gemm_w4a16.h"
 #include "ops/hadamard.h"
 #include "ops/histogram.h"
 #include "ops/norm_quantize.h"
@@ -32,6 +33,7 @@
   X(FakeQuantizeBackwardParams, fake_quantize_backward) \
   X(GemmInt8Params, gemm_int8)                          \
   X(GemmW4A8Params, gemm_w4a8)                          \
+  X(GemmW4A16Params, gemm_w4a16)                        \
   X(HadamardParams, hadamard)                           \
   X(HistogramParams, histogram)                         \
   X(NormQuantizeParams, norm_quantize)                  \

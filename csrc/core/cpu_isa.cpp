@@ -46,6 +46,8 @@ bool isa_supported(Isa isa) {
              __builtin_cpu_supports("avx512vl");
     case Isa::kAvx512Vnni:
       return isa_supported(Isa::kAvx512) && __builtin_cpu_supports("avx512vnni");
+    case Isa::kAvx512Bf16:
+      return isa_supported(Isa::kAvx512Vnni) && __builtin_cpu_supports("avx512bf16");
   }
   return false;
 #else

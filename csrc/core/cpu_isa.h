@@ -8,11 +8,11 @@
 
 namespace halfword {
 
-// Best last. Of the features, kAvx512 has all of kAvx2, each VNNI set all of the one before it, and
-// kAvx512 nothing of kAvxVnni, which is 256-bit dot products in the VEX encoding (AVX-VNNI) or the
-// EVEX one (AVX512-VNNI with VL).
-enum class Isa : int { kPortable, kAvx2, kAvxVnni, kAvx512, kAvx512Vnni };
-constexpr int kIsaCount = 5;
+// Best last. Of the features, kAvx512 has all of kAvx2, each VNNI set all of the one before it,
+// kAvx512Bf16 all of kAvx512Vnni, and kAvx512 nothing of kAvxVnni, which is 256-bit dot products in
+// the VEX encoding (AVX-VNNI) or the EVEX one (AVX512-VNNI with VL).
+enum class Isa : int { kPortable, kAvx2, kAvxVnni, kAvx512, kAvx512Vnni, kAvx512Bf16 };
+constexpr int kIsaCount = 6;
 
 constexpr std::string_view isa_name(Isa isa) {
   switch (isa) {
@@ -21,6 +21,7 @@ constexpr std::string_view isa_name(Isa isa) {
     case Isa::kAvxVnni: return "avxvnni";
     case Isa::kAvx512: return "avx512";
     case Isa::kAvx512Vnni: return "avx512vnni";
+    case Isa::kAvx512Bf16: return "avx512bf16";
   }
   return "";
 }
@@ -44,26 +45,30 @@ struct IsaTable {
 
 // The variants <stem>_portable, <stem>_avx2, ... in the order of Isa. An op without dot products of
 // bytes gains nothing from VNNI: HALFWORD_ISA_TABLE. One that is made of them gains nothing from
-// AVX-512 alone: HALFWORD_VNNI_TABLE.
+// AVX-512 alone: HALFWORD_VNNI_TABLE. Dot products of bfloat16 are a choice of their op's own,
+// because not every dtype takes them.
 #if defined(__x86_64__)
-#define HALFWORD_ISA_TABLE(stem)                                              \
-  {                                                                           \
-    {                                                                         \
-      stem##_portable, stem##_avx2, stem##_avx2, stem##_avx512, stem##_avx512 \
-    }                                                                         \
+#define HALFWORD_ISA_TABLE(stem)                                                \
+  {                                                                             \
+    {                                                                           \
+      stem##_portable, stem##_avx2, stem##_avx2, stem##_avx512, stem##_avx512,  \
+          stem##_avx512                                                         \
+    }                                                                           \
   }
-#define HALFWORD_VNNI_TABLE(stem)                                                  \
-  {                                                                                \
-    {                                                                              \
-      stem##_portable, stem##_avx2, stem##_avxvnni, stem##_avx2, stem##_avx512vnni \
-    }                                                                              \
+#define HALFWORD_VNNI_TABLE(stem)                                                   \
+  {                                                                                 \
+    {                                                                               \
+      stem##_portable, stem##_avx2, stem##_avxvnni, stem##_avx2, stem##_avx512vnni, \
+          stem##_avx512vnni                                                         \
+    }                                                                               \
   }
 #else
-#define HALFWORD_ISA_TABLE(stem)                                                          \
-  {                                                                                       \
-    {                                                                                     \
-      stem##_portable, stem##_portable, stem##_portable, stem##_portable, stem##_portable \
-    }                                                                                     \
+#define HALFWORD_ISA_TABLE(stem)                                                           \
+  {                                                                                        \
+    {                                                                                      \
+      stem##_portable, stem##_portable, stem##_portable, stem##_portable, stem##_portable, \
+          stem##_portable                                                                  \
+    }                                                                                      \
   }
 #define HALFWORD_VNNI_TABLE(stem) HALFWORD_ISA_TABLE(stem)
 #endif

@@ -7,7 +7,6 @@
 #include <algorithm>
 
 #include "core/cpu_isa.h"
-#include "cpu/gather.h"
 #include "cpu/gemm_int8_rows.h"
 #include "cpu/pack_int8_run.h"
 
@@ -307,17 +306,9 @@ class Product {
 
 // Rows [first, first + rows) of a product.
 GemmInt8Params rows_of(GemmInt8Params p, int64_t first, int64_t rows) {
-  const auto advanced = [](const void* from, int64_t elements, size_t size) {
-    return static_cast<const void*>(advance(from, elements, size));
-  };
-  p.m = rows;
-  p.a = advanced(p.a, first * p.a_stride, p.quantizes_a ? element_size(p.a_dtype) : 1);
-  if (p.scale_a.data != nullptr) p.scale_a.data += first * p.scale_a.stride;
+  take_rows(&p, first, rows);
+  p.a = advance(p.a, first * p.a_stride, p.quantizes_a ? element_size(p.a_dtype) : 1);
   if (p.zero_point_a != nullptr) p.zero_point_a += first * p.zero_point_stride;
-  if (p.residual != nullptr) {
-    p.residual = advanced(p.residual, first * p.residual_stride, element_size(p.residual_dtype));
-  }
-  p.out = advance(p.out, first * p.out_stride, element_size(p.out_type));
   return p;
 }
 

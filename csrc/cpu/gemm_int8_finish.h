@@ -73,7 +73,7 @@ struct ScaledRow {
   bool has_bias;
 
   HALFWORD_INLINE ScaledRow(const GemmFinish& f, const ColumnValues& columns, int64_t r)
-      : acc(reinterpret_cast<const uint32_t*>(f.acc + r * kRow)),
+      : acc(f.long_acc != nullptr ? nullptr : reinterpret_cast<const uint32_t*>(f.acc + r * kRow)),
         long_acc(f.long_acc == nullptr ? nullptr : f.long_acc + r * kRow),
         of(columns),
         has_bias(f.params->bias != nullptr) {

@@ -4,41 +4,12 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <new>
 
 #include "core/row_codes.h"
-#include "cpu/gemm_int8_run.h"
+#include "cpu/gemm_scratch.h"
 #include "cpu/quantize_run.h"
 
 namespace halfword {
-
-constexpr int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
-
-// Memory that begins at a cache line, not initialized.
-template <class T>
-class Scratch {
- public:
-  explicit Scratch(int64_t count) {
-    if (count == 0) return;
-    const auto bytes = static_cast<size_t>(count) * sizeof(T);
-    data_ = static_cast<T*>(::operator new(bytes, std::align_val_t(64)));
-  }
-  ~Scratch() { ::operator delete(data_, std::align_val_t(64)); }
-  Scratch(const Scratch&) = delete;
-  Scratch& operator=(const Scratch&) = delete;
-  T* data() const { return data_; }
-
- private:
-  T* data_ = nullptr;
-};
-
-// `rows` rows in strips of at most kStripRows, as equal as can be.
-struct Strips {
-  int64_t rows;
-  int64_t count = ceil_div(rows, kStripRows);
-  int64_t begin(int64_t strip) const { return strip * rows / count; }
-  int64_t rows_of(int64_t strip) const { return begin(strip + 1) - begin(strip); }
-};
 
 // Rows of real numbers to codes, as quantize does it by default.
 class RowQuantizer {

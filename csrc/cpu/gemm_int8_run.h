@@ -60,7 +60,7 @@ struct GemmDots {
 // From sums to rows of out, as the contract says.
 struct GemmFinish {
   int32_t* acc;           // [rows, kTileColumns]; written too
-  const float* long_acc;  // the same as floats, zero points included; or null
+  const float* long_acc;  // the same as floats, zero points included, and acc is not read; or null
   int64_t rows;
   int64_t columns;
   const int32_t* b_sums;  // [kTileColumns], with a zero point

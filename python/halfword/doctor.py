@@ -25,6 +25,7 @@ NEW_DRIVER = "update the NVIDIA driver"
 REPORT_BUG = "report it, with the output of: python -m halfword doctor --json"
 NOT_VECTORIZED = ("update_scale",)  # a few scalars: one kernel for every instruction set
 WITH_DOT_PRODUCTS = ("gemm_int8",)  # kernels for the instruction sets that have them for bytes
+WITH_BFLOAT16 = ("gemm_w4a16",)  # and for the one that has them for bfloat16
 
 Report = dict[str, Any]
 
@@ -201,8 +202,11 @@ def kernel_of(op: str, isa: str) -> str:
     if op in NOT_VECTORIZED:
         return op
     if op in WITH_DOT_PRODUCTS:
-        return f"{op}_avx2" if isa == "avx512" else f"{op}_{isa}"
-    without = {"avxvnni": "avx2", "avx512vnni": "avx512"}
+        without = {"avx512": "avx2", "avx512bf16": "avx512vnni"}
+    elif op in WITH_BFLOAT16:
+        without = {"avxvnni": "avx2", "avx512vnni": "avx512"}
+    else:
+        without = {"avxvnni": "avx2", "avx512vnni": "avx512", "avx512bf16": "avx512"}
     return f"{op}_{without.get(isa, isa)}"
 
 

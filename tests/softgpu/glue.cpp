@@ -158,15 +158,9 @@ void lend_all(const SiluMulQuantizeParams& p) {
   lend_row_codes(p.out, p.rows, p.cols);
 }
 
-void lend_all(const GemmInt8Params& p) {
-  const bool is_packed = p.b_layout == Int8Layout::kPitched;
-  lend_rows(p.a, p.m, p.a_stride, p.k, p.quantizes_a ? element_size(p.a_dtype) : 1, "a");
-  if (is_packed) lend(p.b, pitched_bytes(p.n, p.k), 1, "b");
-  if (!is_packed) lend_rows(p.b, p.n, p.b_stride, p.k, 1, "b");
-  lend(p.b_sums, p.n, sizeof(int32_t), "b_sums");
+void lend_output(const GemmOutput& p) {
   lend_rows(p.scale_a.data, p.m, p.scale_a.stride, 1, sizeof(float), "scale_a");
   lend_rows(p.scale_b.data, p.n, p.scale_b.stride, 1, sizeof(float), "scale_b");
-  lend_rows(p.zero_point_a, p.m, p.zero_point_stride, 1, sizeof(int32_t), "zero_point_a");
   lend(p.bias, p.n, element_size(p.bias_dtype), "bias");
   lend_rows(p.residual, p.m, p.residual_stride, p.n, element_size(p.residual_dtype), "residual");
   lend(p.scale_out, 1, sizeof(float), "scale_out");
@@ -174,21 +168,39 @@ void lend_all(const GemmInt8Params& p) {
   lend_rows(p.out, p.m, p.out_stride, p.n, element_size(p.out_type), "out");
 }
 
+void lend_all(const GemmInt8Params& p) {
+  const bool is_packed = p.b_layout == Int8Layout::kPitched;
+  lend_rows(p.a, p.m, p.a_stride, p.k, p.quantizes_a ? element_size(p.a_dtype) : 1, "a");
+  if (is_packed) lend(p.b, pitched_bytes(p.n, p.k), 1, "b");
+  if (!is_packed) lend_rows(p.b, p.n, p.b_stride, p.k, 1, "b");
+  lend(p.b_sums, p.n, sizeof(int32_t), "b_sums");
+  lend_rows(p.zero_point_a, p.m, p.zero_point_stride, 1, sizeof(int32_t), "zero_point_a");
+  lend_output(p);
+}
+
+void lend_weight(const Int4Matrix& b) {
+  const int64_t groups = b.groups() * b.n;
+  lend(b.data, int4_bytes(b.layout, b.n, b.k), 1, "b");
+  lend(b.scale, groups, element_size(b.scale_dtype), "b_scale");
+  lend(b.zero_point, groups, 1, "b_zero_point");
+  lend(b.offset, groups, element_size(b.scale_dtype), "b_offset");
+}
+
+void lend_all(const GemmW4A8Params& p) {
+  lend_rows(p.a, p.m, p.a_stride, p.b.k, p.a_is_codes ? 1 : element_size(p.a_dtype), "a");
+  lend_weight(p.b);
+  lend_output(p);
+}
+
+void lend_all(const GemmW4A16Params& p) {
+  lend_rows(p.a, p.m, p.a_stride, p.b.k, element_size(p.a_dtype), "a");
+  lend_weight(p.b);
+  lend_output(p);
+}
+
 void lend_all(const PackInt4Params& p) {
   lend_rows(p.codes, p.n, p.row_stride, p.k, 1, "codes");
   lend(p.packed, int4_bytes(p.layout, p.n, p.k), 1, "packed");
-void lend_all(const GemmW4A8Params& p) {
-  lend_rows(p.a, p.m, p.a_stride, p.b.k, p.a_is_codes ? 1 : element_size(p.a_dtype), "a");
-  lend(p.b.data, int4_bytes(p.b.layout, p.b.n, p.b.k), 1, "b");
-  lend(p.b.scale, p.b.groups() * p.b.n, element_size(p.b.scale_dtype), "b_scale");
-  lend(p.b.zero_point, p.b.groups() * p.b.n, 1, "b_zero_point");
-  lend(p.b.offset, p.b.groups() * p.b.n, element_size(p.b.scale_dtype), "b_offset");
-  lend_rows(p.scale_a.data, p.m, p.scale_a.stride, 1, sizeof(float), "scale_a");
-  lend(p.bias, p.n, element_size(p.bias_dtype), "bias");
-  lend_rows(p.residual, p.m, p.residual_stride, p.n, element_size(p.residual_dtype), "residual");
-  lend(p.scale_out, 1, sizeof(float), "scale_out");
-  lend(p.zero_point_out, 1, sizeof(int32_t), "zero_point_out");
-  lend_rows(p.out, p.m, p.out_stride, p.n, element_size(p.out_type), "out");
 }
 
 void lend_all(const PackInt8Params& p) {

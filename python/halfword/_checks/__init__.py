@@ -16,6 +16,7 @@ CHECKS: dict[str, Check] = {
     "fake_quantize_backward": quantizers.check_fake_quantize_backward,
     "gemm_int8": products.check_gemm_int8,
     "gemm_w4a8": products.check_gemm_w4a8,
+    "gemm_w4a16": products.check_gemm_w4a16,
     "hadamard": quantizers.check_hadamard,
     "histogram": quantizers.check_histogram,
     "norm_quantize": quantizers.check_norm_quantize,

@@ -85,3 +85,20 @@ def check_gemm_w4a8(op: Callable[..., Any]) -> Iterator[Fault]:
         want = a.double() @ weight.dequantize().double().t()
         got = op(a, pack_int4(*weight[:3], group_size=32, activation_bits=8))
         yield differs(f"{m} x {n} x {k}", got, want)
+
+
+def check_gemm_w4a16(op: Callable[..., Any]) -> Iterator[Fault]:
+    """Few and many rows of every dtype, whole tiles and tails; whole numbers, so exact."""
+    import torch
+
+    from ..ops import pack_int4
+
+    for m, n, k in ((1, 70, 131), (13, 70, 131), (9, 64, 64)):
+        weight = int4_codes(n, k)
+        for each in (weight, weight[:2]):
+            packed = pack_int4(*each)
+            want_b = packed.unpack().dequantize().double().t()
+            for dtype in (torch.float32, torch.bfloat16, torch.float16):
+                a = small_codes((m, k), 1).to(dtype)
+                got = op(a, packed, out_dtype=torch.float32)
+                yield differs(f"{m} x {n} x {k}, {dtype}", got, a.double() @ want_b)

@@ -8,6 +8,7 @@ from .fake_quantize import fake_quantize
 from .fake_quantize_backward import fake_quantize_backward
 from .gemm_int8 import gemm_int8
 from .gemm_w4a8 import gemm_w4a8
+from .gemm_w4a16 import gemm_w4a16
 from .hadamard import hadamard
 from .histogram import histogram
 from .norm_quantize import NormQuantized, norm_quantize
@@ -36,6 +37,7 @@ __all__ = [
     "fake_quantize_backward",
     "gemm_int8",
     "gemm_w4a8",
+    "gemm_w4a16",
     "hadamard",
     "histogram",
     "norm_quantize",

@@ -1,0 +1,56 @@
+// Compiled with flags of its own: includes intrinsics and loops only, and calls nothing inline from
+// a header that baseline code shares, or the linker could keep this copy for older machines.
+#include "cpu/simd_avx512.h"
+// The vocabulary above is what this is written in.
+#include "cpu/gemm_w4a16_loop.h"
+
+namespace halfword {
+namespace {
+
+struct Floats {
+  using Element = float;
+  using Vector = F32;
+  static constexpr int kVectors = 4;  // 24 of the 32 registers hold sums
+  static constexpr int kParts = kStepK;
+  static constexpr bool kTable = true;
+
+  // A look-up ignores the bits above the nibble. With zero points an integer is converted.
+  template <int kPart, bool kZeros>
+  HALFWORD_INLINE static F32 codes(const uint8_t* b, const uint32_t* zero) {
+    const U32 nibbles = shifted<nibble_bit(kPart)>(b);
+    if (kZeros) return from_integer(minus(nibbles & 15u, zero));
+    return _mm512_permutexvar_ps(
+        nibbles.v, _mm512_setr_ps(-8, -7, -6, -5, -4, -3, -2, -1, 0, 1, 2, 3, 4, 5, 6, 7));
+  }
+  HALFWORD_INLINE static U32 zero_points(U32 z) { return z; }
+  template <int kPart>
+  HALFWORD_INLINE static F32 broadcast(const float* a) {
+    return F32(a[kPart]);
+  }
+  HALFWORD_INLINE static void multiply_add(F32& sum, F32 x, F32 y) {
+    asm volatile("vfmadd231ps %2, %1, %0" : "+v"(sum.v) : "v"(x.v), "v"(y.v));
+  }
+
+ private:
+  // As asm, because gcc would keep words and zero points in registers, and sums elsewhere.
+  template <int kBits>
+  HALFWORD_INLINE static U32 shifted(const uint8_t* b) {
+    if (kBits == 0) return _mm512_loadu_si512(b);
+    __m512i word;
+    asm("vpsrld %2, %1, %0" : "=v"(word) : "m"(*reinterpret_cast<const __m512i_u*>(b)), "i"(kBits));
+    return word;
+  }
+  HALFWORD_INLINE static U32 minus(U32 a, const uint32_t* zero) {
+    __m512i difference;
+    asm("vpsubd %2, %1, %0"
+        : "=v"(difference)
+        : "v"(a.v), "m"(*reinterpret_cast<const __m512i*>(zero)));
+    return difference;
+  }
+};
+
+}  // namespace
+
+const GemmW4A16Kernels gemm_w4a16_kernels_avx512 = {4, pack_floats, tile<Floats>, finish_tile};
+
+}  // namespace halfword

@@ -1,0 +1,107 @@
+// Compiled with flags of its own: includes intrinsics and loops only, and calls nothing inline from
+// a header that baseline code shares, or the linker could keep this copy for older machines.
+//
+// vdpbf16ps multiplies pairs of bfloat16 and adds both products to an FP32 sum. Nibbles become
+// bfloat16 by a look-up among 32, which is enough for all differences of codes and zero points.
+#include "cpu/simd_avx512.h"
+// The vocabulary above is what this is written in.
+#include "cpu/gemm_w4a16_loop.h"
+
+namespace halfword {
+namespace {
+
+// The bits of an integer of less than 2^8, which bfloat16 holds.
+constexpr uint16_t bfloat16_bits(int x) {
+  const int magnitude = x < 0 ? -x : x;
+  if (magnitude == 0) return 0;
+  int exponent = 0;
+  while (magnitude >> exponent > 1) ++exponent;
+  const int bits = (x < 0 ? 0x8000 : 0) + ((126 + exponent) << 7) + (magnitude << (7 - exponent));
+  return static_cast<uint16_t>(bits);
+}
+static_assert(bfloat16_bits(1) == 0x3f80 && bfloat16_bits(-3) == 0xc040);
+
+// Consecutive integers, again from the first one after a period.
+struct Integers {
+  alignas(64) uint16_t bits[32] = {};
+  constexpr Integers(int first, int period) {
+    for (int i = 0; i < 32; ++i) bits[i] = bfloat16_bits(first + i % period);
+  }
+};
+constexpr Integers kCodes(-8, 16);         // of a nibble, whatever the bit above it
+constexpr Integers kDifferences(-16, 32);  // of nibble - zero_point + 16
+
+struct Pairs {
+  using Element = uint16_t;
+  using Vector = __m512i;
+  static constexpr int kVectors = 4;  // 24 of the 32 registers hold sums
+  static constexpr int kParts = kStepK / 2;
+  static constexpr bool kTable = true;
+
+  template <int kPart, bool kZeros>
+  HALFWORD_INLINE static __m512i codes(const uint8_t* b, const uint32_t* zero) {
+    const __m512i nibbles = shifted<4 * kPart>(b);
+    if (!kZeros) return _mm512_permutexvar_epi16(nibbles, _mm512_load_si512(kCodes.bits));
+    const __m512i difference = plus(U32(nibbles) & 0x000f000fu, zero);
+    return _mm512_permutexvar_epi16(difference, _mm512_load_si512(kDifferences.bits));
+  }
+  HALFWORD_INLINE static U32 zero_points(U32 z) { return (U32(16u) - z) * U32(0x00010001u); }
+  template <int kPart>
+  HALFWORD_INLINE static __m512i broadcast(const uint16_t* a) {
+    int32_t pair;
+    __builtin_memcpy(&pair, a + 2 * kPart, 4);
+    return _mm512_set1_epi32(pair);
+  }
+  HALFWORD_INLINE static void multiply_add(F32& sum, __m512i x, __m512i y) {
+    asm volatile("vdpbf16ps %2, %1, %0" : "+v"(sum.v) : "v"(x), "v"(y));
+  }
+
+ private:
+  // As asm, because gcc would keep words and zero points in registers, and sums elsewhere.
+  template <int kBits>
+  HALFWORD_INLINE static __m512i shifted(const uint8_t* b) {
+    if (kBits == 0) return _mm512_loadu_si512(b);
+    __m512i word;
+    asm("vpsrld %2, %1, %0" : "=v"(word) : "m"(*reinterpret_cast<const __m512i_u*>(b)), "i"(kBits));
+    return word;
+  }
+  HALFWORD_INLINE static __m512i plus(U32 a, const uint32_t* zero) {
+    __m512i sum;
+    asm("vpaddd %2, %1, %0"
+        : "=v"(sum)
+        : "v"(a.v), "m"(*reinterpret_cast<const __m512i*>(zero)));
+    return sum;
+  }
+};
+
+void pack_pairs(const W4A16Strip& s) {
+  constexpr int64_t kVector = 32;
+  const __m512i order = _mm512_broadcast_i32x4(
+      _mm_setr_epi8(0, 1, 4, 5, 8, 9, 12, 13, 2, 3, 6, 7, 10, 11, 14, 15));  // kPairOrder
+  auto* packed = static_cast<uint16_t*>(s.packed);
+  for (int64_t r = 0; r < s.rows; ++r) {
+    const uint16_t* a = static_cast<const uint16_t*>(s.a) + r * s.row_stride;
+    for (int64_t k = 0; k < s.k; k += kVector) {
+      const int64_t columns = s.k - k < kVector ? s.k - k : kVector;
+      const auto there = static_cast<__mmask32>((uint64_t{1} << columns) - 1);
+      alignas(64) uint16_t row[kVector];
+      _mm512_store_si512(row,
+                         _mm512_shuffle_epi8(_mm512_maskz_loadu_epi16(there, a + k), order));
+      for (int64_t i = 0; i < columns; i += kStepK) {
+        std::memcpy(packed + ((k + i) / kStepK * s.rows + r) * kStepK, row + i, 2 * kStepK);
+      }
+    }
+  }
+  sum_groups(s, [&](int64_t r, int64_t step, int64_t i) {
+    const uint32_t word = uint32_t{packed[(step * s.rows + r) * kStepK + i]} << 16;
+    float value;
+    __builtin_memcpy(&value, &word, 4);
+    return value;
+  });
+}
+
+}  // namespace
+
+const GemmW4A16Kernels gemm_w4a16_kernels_avx512bf16 = {2, pack_pairs, tile<Pairs>, finish_tile};
+
+}  // namespace halfword

@@ -1,0 +1,111 @@
+// The loop of the W4A16 kernels, over what differs between instruction sets. A Machine has
+//
+//   Element, Vector, kVectors   a packed; what is multiplied; vectors of columns at a time
+//   kParts                      so many products make a step of eight columns of a
+//   kTable                      whether codes without zero points are a case of their own
+//   codes<part, zeros>(b, zero) the differences of codes and zero points in a part of the words at b
+//   zero_points(z)              the zero points as codes() takes them
+//   broadcast<part>(a)          the part of a step of a row that they are multiplied by
+//   multiply_add(sum, x, y)     as asm, because gcc moves sums between registers, and to the stack,
+//                               around an intrinsic
+//
+// Include after one of the simd_*.h headers. All loops over registers are unrolled by pragma,
+// without which gcc keeps the sums on the stack.
+#pragma once
+
+#include "cpu/gemm_w4a16_strip.h"
+
+namespace halfword {
+namespace {
+
+template <class Machine, int kPart, bool kZeros, int kRows>
+HALFWORD_INLINE void multiply_part(const typename Machine::Element* a, const uint8_t* b,
+                                   const uint32_t* zero,
+                                   F32 (&acc)[kRows][Machine::kVectors]) {
+  typename Machine::Vector codes[Machine::kVectors];
+#pragma GCC unroll 4
+  for (int v = 0; v < Machine::kVectors; ++v) {
+    codes[v] = Machine::template codes<kPart, kZeros>(b + 4 * kLanes * v, zero + kLanes * v);
+  }
+#pragma GCC unroll 6
+  for (int r = 0; r < kRows; ++r) {
+    const auto x = Machine::template broadcast<kPart>(a + r * kStepK);
+#pragma GCC unroll 4
+    for (int v = 0; v < Machine::kVectors; ++v) Machine::multiply_add(acc[r][v], x, codes[v]);
+  }
+}
+
+template <class Machine, bool kZeros, int kRows>
+void tile_of(const W4A16Tile& t) {
+  constexpr int kVectors = Machine::kVectors;
+  for (int64_t c = 0; c < kTileColumns; c += kVectors * kLanes) {
+    const auto* a = static_cast<const typename Machine::Element*>(t.a);
+    const uint8_t* b = t.b + 4 * c;
+    for (int64_t k = 0, g = 0; k < t.k; k += t.group, ++g) {
+      alignas(64) uint32_t zero[kVectors * kLanes];
+      if (kZeros) {
+#pragma GCC unroll 4
+        for (int i = 0; i < kVectors * kLanes; i += kLanes) {
+          U32 points(8u);
+          if (t.zero_point != nullptr) {
+            const uint8_t* from = t.zero_point + g * kTileColumns + c + i;
+            points = load_bytes(reinterpret_cast<const int8_t*>(from));
+          }
+          store_words(zero + i, Machine::zero_points(points));
+        }
+      }
+      F32 acc[kRows][kVectors];
+#pragma GCC unroll 6
+      for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 4
+        for (int v = 0; v < kVectors; ++v) acc[r][v] = F32(0.0f);
+      }
+      const int64_t columns = t.k - k < t.group ? t.k - k : t.group;
+      for (int64_t left = columns; left > 0; left -= kStepK) {
+        multiply_part<Machine, 0, kZeros>(a, b, zero, acc);
+        multiply_part<Machine, 1, kZeros>(a, b, zero, acc);
+        multiply_part<Machine, 2, kZeros>(a, b, zero, acc);
+        multiply_part<Machine, 3, kZeros>(a, b, zero, acc);
+        if (Machine::kParts > 4) {
+          multiply_part<Machine, 4 % Machine::kParts, kZeros>(a, b, zero, acc);
+          multiply_part<Machine, 5 % Machine::kParts, kZeros>(a, b, zero, acc);
+          multiply_part<Machine, 6 % Machine::kParts, kZeros>(a, b, zero, acc);
+          multiply_part<Machine, 7 % Machine::kParts, kZeros>(a, b, zero, acc);
+        }
+        a += kRows * kStepK;
+        b += 4 * kTileColumns;
+      }
+#pragma GCC unroll 4
+      for (int v = 0; v < kVectors; ++v) {
+        const GroupScales scales(t, g, c + v * kLanes);
+#pragma GCC unroll 6
+        for (int r = 0; r < kRows; ++r) scales.add(r, acc[r][v]);
+      }
+    }
+  }
+}
+
+template <class Machine, bool kZeros>
+void tile_of_rows(const W4A16Tile& t) {
+  switch (t.rows) {
+    case 1: return tile_of<Machine, kZeros, 1>(t);
+    case 2: return tile_of<Machine, kZeros, 2>(t);
+    case 3: return tile_of<Machine, kZeros, 3>(t);
+    case 4: return tile_of<Machine, kZeros, 4>(t);
+    case 5: return tile_of<Machine, kZeros, 5>(t);
+    case 6: return tile_of<Machine, kZeros, 6>(t);
+  }
+}
+
+template <class Machine>
+void tile(const W4A16Tile& t) {
+  std::memset(t.sum, 0, static_cast<size_t>(t.rows * kTileColumns) * sizeof(float));
+  if (Machine::kTable && t.zero_point == nullptr) {
+    tile_of_rows<Machine, !Machine::kTable>(t);
+  } else {
+    tile_of_rows<Machine, true>(t);
+  }
+}
+
+}  // namespace
+}  // namespace halfword
