@@ -7,6 +7,8 @@
 namespace halfword {
 namespace {
 
+alignas(32) constexpr uint32_t kNibble[8] = {15, 15, 15, 15, 15, 15, 15, 15};
+
 struct Floats {
   using Element = float;
   using Vector = F32;
@@ -14,7 +16,8 @@ struct Floats {
   static constexpr int kParts = kStepK;
   static constexpr bool kTable = false;
 
-  // As one asm, because gcc would keep the zero points in registers, and sums elsewhere.
+  // As one asm, because gcc would keep what is the same for all parts in registers, and
+  // sums elsewhere.
   template <int kPart, bool kZeros>
   HALFWORD_INLINE static F32 codes(const uint8_t* b, const uint32_t* zero) {
     __m256 x;
@@ -22,7 +25,7 @@ struct Floats {
         "vcvtdq2ps %0, %0"
         : "=&x"(x)
         : "m"(*reinterpret_cast<const __m256i_u*>(b)), "i"(nibble_bit(kPart)),
-          "x"(_mm256_set1_epi32(15)), "m"(*reinterpret_cast<const __m256i*>(zero)));
+          "m"(kNibble), "m"(*reinterpret_cast<const __m256i*>(zero)));
     return x;
   }
   HALFWORD_INLINE static U32 zero_points(U32 z) { return z; }

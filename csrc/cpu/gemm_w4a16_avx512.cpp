@@ -7,6 +7,9 @@
 namespace halfword {
 namespace {
 
+alignas(64) constexpr uint32_t kNibbles[16] = {15, 15, 15, 15, 15, 15, 15, 15,
+                                               15, 15, 15, 15, 15, 15, 15, 15};
+
 struct Floats {
   using Element = float;
   using Vector = F32;
@@ -15,12 +18,22 @@ struct Floats {
   static constexpr bool kTable = true;
 
   // A look-up ignores the bits above the nibble. With zero points an integer is converted.
+  // As asm, because gcc would keep what is the same for all parts in registers, and sums elsewhere.
   template <int kPart, bool kZeros>
   HALFWORD_INLINE static F32 codes(const uint8_t* b, const uint32_t* zero) {
-    const U32 nibbles = shifted<nibble_bit(kPart)>(b);
-    if (kZeros) return from_integer(minus(nibbles & 15u, zero));
+    const auto& word = *reinterpret_cast<const __m512i_u*>(b);
+    if (kZeros) {
+      __m512 difference;
+      asm("vpsrld %2, %1, %0\n\tvpandd %3, %0, %0\n\tvpsubd %4, %0, %0\n\tvcvtdq2ps %0, %0"
+          : "=&v"(difference)
+          : "m"(word), "i"(nibble_bit(kPart)), "m"(kNibbles),
+            "m"(*reinterpret_cast<const __m512i*>(zero)));
+      return difference;
+    }
+    __m512i nibbles;
+    asm("vpsrld %2, %1, %0" : "=v"(nibbles) : "m"(word), "i"(nibble_bit(kPart)));
     return _mm512_permutexvar_ps(
-        nibbles.v, _mm512_setr_ps(-8, -7, -6, -5, -4, -3, -2, -1, 0, 1, 2, 3, 4, 5, 6, 7));
+        nibbles, _mm512_setr_ps(-8, -7, -6, -5, -4, -3, -2, -1, 0, 1, 2, 3, 4, 5, 6, 7));
   }
   HALFWORD_INLINE static U32 zero_points(U32 z) { return z; }
   template <int kPart>
@@ -29,23 +42,6 @@ struct Floats {
   }
   HALFWORD_INLINE static void multiply_add(F32& sum, F32 x, F32 y) {
     asm volatile("vfmadd231ps %2, %1, %0" : "+v"(sum.v) : "v"(x.v), "v"(y.v));
-  }
-
- private:
-  // As asm, because gcc would keep words and zero points in registers, and sums elsewhere.
-  template <int kBits>
-  HALFWORD_INLINE static U32 shifted(const uint8_t* b) {
-    if (kBits == 0) return _mm512_loadu_si512(b);
-    __m512i word;
-    asm("vpsrld %2, %1, %0" : "=v"(word) : "m"(*reinterpret_cast<const __m512i_u*>(b)), "i"(kBits));
-    return word;
-  }
-  HALFWORD_INLINE static U32 minus(U32 a, const uint32_t* zero) {
-    __m512i difference;
-    asm("vpsubd %2, %1, %0"
-        : "=v"(difference)
-        : "v"(a.v), "m"(*reinterpret_cast<const __m512i*>(zero)));
-    return difference;
   }
 };
 

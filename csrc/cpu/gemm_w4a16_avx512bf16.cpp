@@ -31,6 +31,15 @@ struct Integers {
 constexpr Integers kCodes(-8, 16);         // of a nibble, whatever the bit above it
 constexpr Integers kDifferences(-16, 32);  // of nibble - zero_point + 16
 
+// The nibbles of both halves of a word.
+struct Nibbles {
+  alignas(64) uint32_t words[16] = {};
+  constexpr Nibbles() {
+    for (uint32_t& word : words) word = 0x000f000f;
+  }
+};
+constexpr Nibbles kNibbles;
+
 struct Pairs {
   using Element = uint16_t;
   using Vector = __m512i;
@@ -38,12 +47,20 @@ struct Pairs {
   static constexpr int kParts = kStepK / 2;
   static constexpr bool kTable = true;
 
+  // As asm, because gcc would keep what is the same for all parts in registers, and sums elsewhere.
   template <int kPart, bool kZeros>
   HALFWORD_INLINE static __m512i codes(const uint8_t* b, const uint32_t* zero) {
-    const __m512i nibbles = shifted<4 * kPart>(b);
-    if (!kZeros) return _mm512_permutexvar_epi16(nibbles, _mm512_load_si512(kCodes.bits));
-    const __m512i difference = plus(U32(nibbles) & 0x000f000fu, zero);
-    return _mm512_permutexvar_epi16(difference, _mm512_load_si512(kDifferences.bits));
+    const auto& word = *reinterpret_cast<const __m512i_u*>(b);
+    __m512i index;
+    if (kZeros) {
+      asm("vpsrld %2, %1, %0\n\tvpandd %3, %0, %0\n\tvpaddd %4, %0, %0"
+          : "=&v"(index)
+          : "m"(word), "i"(4 * kPart), "m"(kNibbles),
+            "m"(*reinterpret_cast<const __m512i*>(zero)));
+      return _mm512_permutexvar_epi16(index, _mm512_load_si512(kDifferences.bits));
+    }
+    asm("vpsrld %2, %1, %0" : "=v"(index) : "m"(word), "i"(4 * kPart));
+    return _mm512_permutexvar_epi16(index, _mm512_load_si512(kCodes.bits));
   }
   HALFWORD_INLINE static U32 zero_points(U32 z) { return (U32(16u) - z) * U32(0x00010001u); }
   template <int kPart>
@@ -54,23 +71,6 @@ struct Pairs {
   }
   HALFWORD_INLINE static void multiply_add(F32& sum, __m512i x, __m512i y) {
     asm volatile("vdpbf16ps %2, %1, %0" : "+v"(sum.v) : "v"(x), "v"(y));
-  }
-
- private:
-  // As asm, because gcc would keep words and zero points in registers, and sums elsewhere.
-  template <int kBits>
-  HALFWORD_INLINE static __m512i shifted(const uint8_t* b) {
-    if (kBits == 0) return _mm512_loadu_si512(b);
-    __m512i word;
-    asm("vpsrld %2, %1, %0" : "=v"(word) : "m"(*reinterpret_cast<const __m512i_u*>(b)), "i"(kBits));
-    return word;
-  }
-  HALFWORD_INLINE static __m512i plus(U32 a, const uint32_t* zero) {
-    __m512i sum;
-    asm("vpaddd %2, %1, %0"
-        : "=v"(sum)
-        : "v"(a.v), "m"(*reinterpret_cast<const __m512i*>(zero)));
-    return sum;
   }
 };
 
