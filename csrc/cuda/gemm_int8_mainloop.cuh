@@ -5,9 +5,6 @@
 //   stages     step s lies in stage s % stages; a barrier a step says that it is there, and that
 //              the stage before it may be overwritten
 //   fragments  ldmatrix of one k32 while the one before it is multiplied
-//
-// Eight rows that ldmatrix reads together must lie in different banks, and so must the 16-byte
-// chunks of a row that a copy writes together: chunk c of row r lies at c xor swizzle(r).
 #pragma once
 
 #include <cuda_runtime.h>
@@ -15,21 +12,13 @@
 #include <cstdint>
 
 #include "cuda/gemm_int8_launch.h"
+#include "cuda/gemm_tile.cuh"
 #include "cuda/ptx.cuh"
 
 namespace halfword {
 
-constexpr int kChunk = 16;     // bytes of a copy, and of a row of ldmatrix
 constexpr int kFragment = 16;  // rows of a fragment, of a or of b
 constexpr int kMmaK = 32;
-
-// Short rows share the 128 bytes of all banks; the chunks of eight of any length lie in all of them.
-template <int kRowBytes>
-__device__ __forceinline__ int swizzle(int row) {
-  constexpr int kBytes = kRowBytes < 128 ? kRowBytes : 128;
-  static_assert(kRowBytes % kBytes == 0 && 128 % kBytes == 0);
-  return row / (128 / kBytes) % (kBytes / kChunk);
-}
 
 // A block's rows of one operand on their way into shared memory: this thread's part, one chunk of
 // every kAtOnce-th row.

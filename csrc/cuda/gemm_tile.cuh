@@ -22,6 +22,18 @@ __device__ __forceinline__ GemmPlace gemm_place(int64_t m_tiles, int64_t n_tiles
   return {first + i % rows, i / rows};
 }
 
+constexpr int kChunk = 16;  // bytes of a copy to shared memory, and of a row of ldmatrix
+
+// Eight rows that ldmatrix reads together must lie in different banks, and so must the chunks of a
+// row that a copy writes together: chunk c of row r lies at c xor swizzle(r). Short rows share the
+// 128 bytes of all banks; the chunks of eight of any length lie in all of them.
+template <int kRowBytes>
+__device__ __forceinline__ int swizzle(int row) {
+  constexpr int kBytes = kRowBytes < 128 ? kRowBytes : 128;
+  static_assert(kRowBytes % kBytes == 0 && 128 % kBytes == 0);
+  return row / (128 / kBytes) % (kBytes / kChunk);
+}
+
 // Where sixteen rows of a warp's sums lie in shared memory, in bytes. Two of a lane are written as
 // mma.m16n8k32 has them, and four of a lane read as they go to memory: both without bank conflicts.
 template <int kColumns>

@@ -1,13 +1,157 @@
+// gemm_w4a16 on CUDA: activations brought to aligned rows of 16-bit numbers where they are not, and
+// the kernel of the plan's tile.
 #include "ops/gemm_w4a16.h"
 
-#include <cuda_runtime.h>
+#include <cuda_runtime_api.h>
+
+#include <algorithm>
+#include <cstdint>
+
+#include "core/host_device.h"
+#include "cuda/gemm_w4a16_launch.h"
+#include "cuda/gemm_w4a16_plan.h"
+#include "cuda/multiprocessors.h"
+#include "cuda/pack_int8.h"
+#include "cuda/scratch_memory.h"
 
 namespace halfword {
+namespace {
 
-size_t gemm_w4a16_scratch_bytes(const GemmW4A16Params&) { return 0; }
+constexpr int64_t kAccess = 16;              // bytes of a copy to shared memory
+constexpr int64_t kMost = int64_t{1} << 30;  // rows and columns: kernels count in 32 bits
 
-CudaStatus gemm_w4a16_cuda(const GemmW4A16Params& p, void*, CudaStream) {
-  return p.m == 0 || p.n == 0 ? cudaSuccess : cudaErrorNotSupported;
+int terms_of(Dtype dtype) { return dtype == Dtype::kFloat32 ? 3 : 1; }
+
+int64_t b_pitch(const Int4Matrix& b) { return int4_bytes(b.layout, 1, b.k); }
+
+// What a call needs beside its tensors, in its scratch memory.
+struct Scratch {
+  int64_t a_pitch;
+  uint8_t* a = nullptr;  // with aligned rows, or as terms; null: as it is
+  uint8_t* b = nullptr;  // at an aligned place; null: as it is
+
+  Scratch(const GemmW4A16Params& p, ScratchMemory& memory) : a_pitch(pitch_of(2 * p.b.k)) {
+    const int terms = terms_of(p.a_dtype);
+    if (terms > 1 || !all_rows_at(p.a, 2 * p.a_stride, p.m, kAccess)) {
+      a = static_cast<uint8_t*>(memory.take(terms * p.m * a_pitch));
+    }
+    if (!all_rows_at(p.b.data, 0, 1, kAccess)) {
+      b = static_cast<uint8_t*>(memory.take(p.n * b_pitch(p.b)));
+    }
+  }
+};
+
+// Aligned copies of the operands.
+cudaError_t prepare(const GemmW4A16Params& p, const Scratch& scratch, cudaStream_t stream) {
+  if (scratch.b != nullptr) {
+    const int64_t size = p.n * b_pitch(p.b);
+    const cudaError_t status =
+        cudaMemcpyAsync(scratch.b, p.b.data, size, cudaMemcpyDeviceToDevice, stream);
+    if (status != cudaSuccess) return status;
+  }
+  if (scratch.a == nullptr) return cudaSuccess;
+  if (p.a_dtype == Dtype::kFloat32) {
+    return launch_gemm_w4a16_terms({.from = static_cast<const float*>(p.a),
+                                    .stride = p.a_stride,
+                                    .m = p.m,
+                                    .k = p.b.k,
+                                    .to = scratch.a,
+                                    .pitch = scratch.a_pitch,
+                                    .term_stride = p.m * scratch.a_pitch},
+                                   stream);
+  }
+  return pitch_rows({.from = static_cast<const int8_t*>(p.a),
+                     .row_stride = 2 * p.a_stride,
+                     .rows = p.m,
+                     .k = 2 * p.b.k,
+                     .to = scratch.a,
+                     .sums = nullptr,
+                     .wide_sums = nullptr},
+                    stream);
+}
+
+// Of gemm_w4a16_kernel.cuh's GemmW4A16Place: eight rows of tiles, if there are so many, or as many
+// more as a grid's height demands.
+int grid_shift(int64_t m_tiles) {
+  constexpr int64_t kMostHigh = 65535;
+  int shift = 0;
+  while (shift < 3 ? (1 << shift) < m_tiles : (m_tiles >> shift) >= kMostHigh) ++shift;
+  return shift;
+}
+
+cudaError_t launch_tile(int tile, Dtype dtype, const GemmW4A16KernelParams& params,
+                        cudaStream_t stream) {
+  static_assert(kGemmW4A16TileCount == 5);
+  const bool is_half = dtype == Dtype::kFloat16;
+  switch (tile) {
+    case 0:
+      return is_half ? launch_gemm_w4a16<0, Float16Pairs>(params, stream)
+                     : launch_gemm_w4a16<0, BFloat16Pairs>(params, stream);
+    case 1:
+      return is_half ? launch_gemm_w4a16<1, Float16Pairs>(params, stream)
+                     : launch_gemm_w4a16<1, BFloat16Pairs>(params, stream);
+    case 2:
+      return is_half ? launch_gemm_w4a16<2, Float16Pairs>(params, stream)
+                     : launch_gemm_w4a16<2, BFloat16Pairs>(params, stream);
+    case 3: return launch_gemm_w4a16<3, BFloat16Pairs>(params, stream);
+    default: return launch_gemm_w4a16<4, BFloat16Pairs>(params, stream);
+  }
+}
+
+}  // namespace
+
+size_t gemm_w4a16_scratch_bytes(const GemmW4A16Params& params) {
+  if (params.m == 0 || params.n == 0) return 0;
+  ScratchMemory memory(nullptr);
+  const Scratch scratch(params, memory);
+  return memory.taken();
+}
+
+CudaStatus gemm_w4a16_cuda(const GemmW4A16Params& params, void* begin, CudaStream stream) {
+  if (params.b.layout != Int4Layout::kFragments16 ||
+      std::max({params.m, params.n, params.b.k}) >= kMost) {
+    return cudaErrorInvalidValue;
+  }
+  if (params.m == 0 || params.n == 0) return cudaSuccess;
+  int processors = 0;
+  cudaError_t status = multiprocessors(&processors);
+  if (status != cudaSuccess) return status;
+  ScratchMemory memory(begin);
+  const Scratch scratch(params, memory);
+  status = prepare(params, scratch, stream);
+  if (status != cudaSuccess) return status;
+
+  const int64_t k = params.b.k, slice = gemm_w4a16_slice(k);
+  const GemmW4A16Plan plan =
+      plan_gemm_w4a16(params.m, params.n, k, terms_of(params.a_dtype), {processors});
+  const bool is_copied = scratch.a != nullptr;
+  GemmW4A16KernelParams kernel{
+      .out = params,
+      .packs = packs_of(params),
+      .a = {.data = is_copied ? scratch.a : static_cast<const uint8_t*>(params.a),
+            .pitch = is_copied ? scratch.a_pitch : 2 * params.a_stride,
+            .term_stride = params.m * scratch.a_pitch},
+      .b = params.b,
+      .b_pitch = b_pitch(params.b),
+      .groups = params.b.groups(),
+      .group = static_cast<int>(std::min(k, params.b.group)),
+      .slice = static_cast<int>(slice),
+      .slices = static_cast<int>(std::max<int64_t>(1, divide_up(k, std::max<int64_t>(1, slice)))),
+      .m_tiles = plan.m_tiles,
+      .n_tiles = plan.n_tiles,
+      .shift = grid_shift(plan.m_tiles)};
+  if (scratch.b != nullptr) kernel.b.data = scratch.b;
+  return launch_tile(plan.tile, params.a_dtype, kernel, stream);
 }
 
 }  // namespace halfword
+
+// The plan of a product on a device of `processors`, for tests and for people: tile, m_tiles,
+// n_tiles, and the modelled cycles.
+extern "C" HALFWORD_EXPORT double halfword_gemm_w4a16_plan(int64_t m, int64_t n, int64_t k,
+                                                           int32_t terms, int32_t processors,
+                                                           int64_t* plan) {
+  const halfword::GemmW4A16Plan p = halfword::plan_gemm_w4a16(m, n, k, terms, {processors});
+  plan[0] = p.tile, plan[1] = p.m_tiles, plan[2] = p.n_tiles;
+  return p.cycles;
+}

@@ -20,7 +20,7 @@ from unittest import mock
 
 import torch
 
-from . import library, product, product_gemm, product_quantize, product_w4a8
+from . import library, product, product_gemm, product_quantize, product_w4a8, product_w4a16
 from .build import SOURCE, TREE, tool_environment
 from .redirect import glue
 
@@ -29,7 +29,7 @@ CSRC = ROOT / "csrc"
 TARGET = "halfword_softgpu"
 PATIENCE = 200_000  # switches without progress; the right kernels never need that many
 SECONDS = 60  # a check takes less than one
-MODULES = (product, product_gemm, product_quantize, product_w4a8)  # that have checks
+MODULES = (product, product_gemm, product_quantize, product_w4a8, product_w4a16)  # that have checks
 
 RESULT, RACE, BOUNDS, ALIGNMENT = "result", "race", "bounds", "alignment"
 HANG, CRASH, ERROR = "hang", "crash", "error"

@@ -23,6 +23,7 @@ from .planted_product import (
 )
 from .planted_quantize import QUANTIZE
 from .planted_w4a8 import W4A8
+from .planted_w4a16 import W4A16
 from .product import ADVERSARIES, CHECKS
 
 AT_ONCE = 2  # builds, of up to a gigabyte each
@@ -261,7 +262,7 @@ TABLES = [
     ),
 ]
 
-BUGS = [*UNSCALE_CHECK, *PACKS_AND_TILES, *ADAM_STEP, *TABLES, *GEMM, *QUANTIZE, *W4A8]
+BUGS = [*UNSCALE_CHECK, *PACKS_AND_TILES, *ADAM_STEP, *TABLES, *GEMM, *QUANTIZE, *W4A8, *W4A16]
 # Each takes a build, all of them ten minutes: every fifth is always planted.
 ALWAYS = 5
 # The same machinery without a bug: a kernel's source, a header, and a source of the binding.

@@ -1,0 +1,57 @@
+// What the host tells the kernels of gemm_w4a16.
+#pragma once
+
+#include <cuda_runtime_api.h>
+
+#include <cstdint>
+
+#include "cuda/gemm_output.h"
+#include "cuda/gemm_w4a16_plan.h"
+#include "ops/gemm_w4a16.h"
+
+namespace halfword {
+
+// Activations as 16-bit numbers whose rows begin at multiples of 16 bytes: of each, kTerms that add
+// up to it.
+struct GemmW4A16Activations {
+  const uint8_t* data;  // [terms][m][k]
+  int64_t pitch;        // bytes from row to row
+  int64_t term_stride;  // and from term to term
+};
+
+struct GemmW4A16KernelParams {
+  GemmOutput out;
+  GemmPacks packs;
+  GemmW4A16Activations a;
+  Int4Matrix b;     // its data at a multiple of 16
+  int64_t b_pitch;  // bytes from row to row
+  int64_t groups;
+  int group;   // columns, no more than there are
+  int slice;   // columns
+  int slices;  // that have columns; at least one
+  int64_t m_tiles;
+  int64_t n_tiles;
+  int shift;  // of the grid: see GemmW4A16Place
+};
+
+// Tile kTile of kGemmW4A16Tiles, with the arithmetic of Pairs. Instantiated in
+// gemm_w4a16_bfloat16.cu, gemm_w4a16_float16.cu and gemm_w4a16_float32.cu.
+struct BFloat16Pairs;  // of gemm_w4a16_weights.cuh
+struct Float16Pairs;
+
+template <int kTile, class Format>
+cudaError_t launch_gemm_w4a16(const GemmW4A16KernelParams& params, cudaStream_t stream);
+
+// FP32 as three BF16 terms.
+struct GemmW4A16Terms {
+  const float* from;  // [m, k]; columns are consecutive
+  int64_t stride;
+  int64_t m;
+  int64_t k;
+  uint8_t* to;          // [3][m][pitch], zeros past k
+  int64_t pitch;        // bytes, a multiple of 16
+  int64_t term_stride;  // bytes
+};
+cudaError_t launch_gemm_w4a16_terms(const GemmW4A16Terms& terms, cudaStream_t stream);
+
+}  // namespace halfword

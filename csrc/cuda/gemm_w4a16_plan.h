@@ -1,0 +1,119 @@
+// Which tiles a product of floating activations and 4-bit weights is cut into: a choice by modelled
+// cycles, as in gemm_int8_plan.h. No choice changes a bit of a result.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+
+#include "core/host_device.h"
+#include "cuda/gemm_int8_plan.h"
+
+namespace halfword {
+
+// The columns are summed in kGemmW4A16Slices parts of kGemmW4A16SliceStep columns or a multiple,
+// whatever the tile: warps of a block take one each, or one after the other, and the sums of the
+// parts are added in their order.
+constexpr int kGemmW4A16Slices = 4;
+constexpr int kGemmW4A16SliceStep = 128;
+
+// A block multiplies m rows of activations and n rows of weights. Its warps divide m and n among
+// them; with warps_k, the slices too. A step is of k columns of each slice that is in work.
+struct GemmW4A16Tile {
+  int terms;  // 16-bit numbers in an activation
+  int m;
+  int n;
+  int k;
+  int warps_m;
+  int warps_n;
+  int warps_k;
+  int stages;  // steps in shared memory: one is used, the others are on their way
+
+  HALFWORD_INLINE constexpr int warp_m() const { return m / warps_m; }
+  HALFWORD_INLINE constexpr int warp_n() const { return n / warps_n; }
+  HALFWORD_INLINE constexpr int threads() const { return 32 * warps_m * warps_n * warps_k; }
+  HALFWORD_INLINE constexpr int a_row_bytes() const { return 2 * k; }
+  HALFWORD_INLINE constexpr int b_row_bytes() const { return k / 2; }
+  HALFWORD_INLINE constexpr int a_bytes() const { return warps_k * terms * m * a_row_bytes(); }
+  HALFWORD_INLINE constexpr int b_bytes() const { return warps_k * n * b_row_bytes(); }
+  HALFWORD_INLINE constexpr int stage_bytes() const { return a_bytes() + b_bytes(); }
+
+  // Sums of a block in shared memory, [m][n] for each of warps_k: where steps were, unless warps
+  // take slices one after the other.
+  HALFWORD_INLINE constexpr int sums_bytes() const { return 4 * m * n; }
+  HALFWORD_INLINE constexpr int sums_at() const { return warps_k > 1 ? 0 : stages * stage_bytes(); }
+  HALFWORD_INLINE constexpr int shared_bytes() const {
+    const int copied = stages * stage_bytes(), end = sums_at() + warps_k * sums_bytes();
+    return copied < end ? end : copied;
+  }
+};
+
+// Few rows are a matter of reading weights: there, narrow tiles give every multiprocessor its own
+// part of them, and warps that divide the slices keep enough of it on the way.
+constexpr GemmW4A16Tile kGemmW4A16Tiles[] = {
+    {1, 8, 32, 128, 1, 2, 4, 4}, {1, 32, 64, 64, 1, 2, 4, 4}, {1, 128, 64, 64, 2, 2, 1, 3},
+    {3, 8, 32, 128, 1, 2, 4, 3}, {3, 64, 64, 64, 2, 2, 1, 3},
+};
+constexpr int kGemmW4A16TileCount = sizeof kGemmW4A16Tiles / sizeof kGemmW4A16Tiles[0];
+
+struct GemmW4A16Plan {
+  int tile = 0;  // of kGemmW4A16Tiles
+  int64_t m_tiles = 0;
+  int64_t n_tiles = 0;
+  double cycles = 0;  // modelled
+
+  const GemmW4A16Tile& shape() const { return kGemmW4A16Tiles[tile]; }
+};
+
+// Columns of a slice: the last ones may have fewer, or none.
+constexpr int64_t gemm_w4a16_slice(int64_t k) {
+  return divide_up(divide_up(k, kGemmW4A16SliceStep), kGemmW4A16Slices) * kGemmW4A16SliceStep;
+}
+
+namespace gemm_model {
+
+constexpr double kUnpack = 11.0 / 8;  // instructions for a code
+constexpr double kIssued = 128;       // instructions of a lane that a multiprocessor issues a cycle
+
+// Of a block that sums k columns and has `rows` rows of activations.
+inline double block_cycles(const GemmMachine& machine, const GemmW4A16Tile& tile, double rows,
+                           double k) {
+  const double math = tile.m * tile.n * tile.terms / (machine.macs / 2);  // for 16 bits: half
+  const double unpack = tile.n * tile.warps_m * kUnpack / kIssued;
+  const double copied = 2.0 * rows * tile.terms + 0.5 * tile.n;
+  const double read = 2.0 * tile.m * tile.terms * tile.warps_n + 0.5 * tile.n * tile.warps_m;
+  const double shared = (copied + read) / machine.shared_bytes;
+  const double column = std::max({math, unpack, shared, copied / machine.cache_bytes});
+  const double sums = tile.m * tile.n * tile.warps_k * kStageBytes / machine.shared_bytes;
+  return kFill + k * (column + kStepCycles / (tile.k * tile.warps_k)) + 2 * sums;
+}
+
+inline double cycles(const GemmMachine& machine, const GemmW4A16Plan& plan, int64_t m, int64_t n,
+                     int64_t k) {
+  const auto rows = static_cast<double>(m), columns = static_cast<double>(n);
+  const double moved = (2 * rows + 0.5 * columns) * static_cast<double>(k) + rows * columns * 2;
+  const double memory = moved / (machine.processors * machine.memory_bytes);
+  const int64_t waves = divide_up(plan.m_tiles * plan.n_tiles, machine.processors);
+  const double blocks =
+      static_cast<double>(waves) * block_cycles(machine, plan.shape(),
+                                                rows / static_cast<double>(plan.m_tiles),
+                                                static_cast<double>(k));
+  return kLaunch + std::max(blocks, kFill + memory);
+}
+
+}  // namespace gemm_model
+
+// The plan with the fewest cycles, for activations of `terms` 16-bit numbers.
+inline GemmW4A16Plan plan_gemm_w4a16(int64_t m, int64_t n, int64_t k, int terms,
+                                     const GemmMachine& machine) {
+  GemmW4A16Plan best;
+  for (int t = 0; t < kGemmW4A16TileCount; ++t) {
+    const GemmW4A16Tile& tile = kGemmW4A16Tiles[t];
+    if (tile.terms != terms) continue;
+    GemmW4A16Plan plan{.tile = t, .m_tiles = divide_up(m, tile.m), .n_tiles = divide_up(n, tile.n)};
+    plan.cycles = gemm_model::cycles(machine, plan, m, n, k);
+    if (best.m_tiles == 0 || plan.cycles < best.cycles) best = plan;
+  }
+  return best;
+}
+
+}  // namespace halfword
