@@ -10,12 +10,12 @@
 #include "cuda/gemm_int8_plan.h"
 #include "cuda/multiprocessors.h"
 #include "cuda/pack_int8.h"
-#include "ops/quantize.h"
+#include "cuda/quantized_rows.h"
+#include "cuda/scratch_memory.h"
 
 namespace halfword {
 namespace {
 
-constexpr int64_t kAlignment = 256;                // of parts of the scratch memory
 constexpr int64_t kNarrowSumK = int64_t{1} << 24;  // 2^24 * 128 = 2^31: b_sums wrap beyond
 
 // int32 results have no sum that a 32-bit one could not take; others are cut.
@@ -27,47 +27,17 @@ int64_t b_stride(const GemmInt8Params& p) {
   return p.b_layout == Int8Layout::kPitched ? pitch_of(p.k) : p.b_stride;
 }
 
-// Scratch memory, given out from its beginning on; with none, what it would have to be.
-class Memory {
- public:
-  explicit Memory(void* begin) : begin_(reinterpret_cast<uintptr_t>(begin)) {}
-
-  void* take(int64_t bytes) {
-    const uintptr_t at = begin_ + taken_;
-    taken_ += static_cast<size_t>(divide_up(bytes, kAlignment) * kAlignment);
-    return reinterpret_cast<void*>(at);
-  }
-  size_t taken() const { return taken_; }
-
- private:
-  uintptr_t begin_;
-  size_t taken_ = 0;
-};
-
 // A call as one whose a is codes: those of the rows of a real one, which are quantized first.
 struct CodesCall {
   GemmInt8Params gemm;
-  bool quantizes;
-  QuantizeParams rows{};
-  void* scratch = nullptr;  // of the quantizer
+  QuantizedRows rows;
 
-  CodesCall(const GemmInt8Params& p, Memory& memory)
-      : gemm(p), quantizes(p.quantizes_a && p.k > 0) {
-    if (!quantizes) return;  // empty sums are 0 by any scale
-    auto* codes = static_cast<int8_t*>(memory.take(p.m * p.k));
-    auto* scale = static_cast<float*>(memory.take(p.m * int64_t{sizeof(float)}));
-    rows.x = p.a;
-    rows.row_stride = p.a_stride;
-    rows.dtype = p.a_dtype;
-    rows.blocks = {p.m, p.k, 1, p.k};
-    rows.mapping = Mapping::kSymmetric;
-    rows.bits = 8;
-    rows.codes = codes;
-    rows.scale = scale;
-    scratch = memory.take(static_cast<int64_t>(quantize_scratch_bytes(rows)));
-    gemm.a = codes;
+  CodesCall(const GemmInt8Params& p, ScratchMemory& memory) : gemm(p) {
+    if (!p.quantizes_a || p.k == 0) return;  // empty sums are 0 by any scale
+    rows = QuantizedRows(p.a, p.a_stride, p.a_dtype, p.m, p.k, memory);
+    gemm.a = rows.codes();
     gemm.a_stride = p.k;
-    gemm.scale_a = {scale, 1};
+    gemm.scale_a = {rows.scale(), 1};
   }
 };
 
@@ -79,7 +49,7 @@ struct Scratch {
   int32_t* split_sums;  // or null
   int64_t split_pitch;  // of split_sums
 
-  Scratch(const GemmInt8Params& p, const GemmPlan& plan, Memory& memory) {
+  Scratch(const GemmInt8Params& p, const GemmPlan& plan, ScratchMemory& memory) {
     const auto take = [&](bool needed, int64_t bytes) {
       return needed ? memory.take(bytes) : nullptr;
     };
@@ -178,7 +148,7 @@ cudaError_t multiply(const GemmInt8Params& p, const GemmPlan& plan, const Scratc
 size_t gemm_int8_scratch_bytes(const GemmInt8Params& params) {
   GemmPlan plan;
   if (params.m == 0 || params.n == 0 || plan_call(params, &plan) != cudaSuccess) return 0;
-  Memory memory(nullptr);
+  ScratchMemory memory(nullptr);
   const CodesCall call(params, memory);
   const Scratch scratch(call.gemm, plan, memory);
   return memory.taken();
@@ -190,10 +160,10 @@ CudaStatus gemm_int8_cuda(const GemmInt8Params& params, void* scratch_memory, Cu
   GemmPlan plan;
   CudaStatus status = plan_call(params, &plan);
   if (status != cudaSuccess) return status;
-  Memory memory(scratch_memory);
+  ScratchMemory memory(scratch_memory);
   const CodesCall call(params, memory);
   const Scratch scratch(call.gemm, plan, memory);
-  if (call.quantizes) status = quantize_cuda(call.rows, call.scratch, stream);
+  status = call.rows.run(stream);
   if (status != cudaSuccess) return status;
   return multiply(call.gemm, plan, scratch, stream);
 }

@@ -10,8 +10,8 @@
 #include "cuda/gemm_w4a8_plan.h"
 #include "cuda/multiprocessors.h"
 #include "cuda/pack_int8.h"
+#include "cuda/quantized_rows.h"
 #include "cuda/scratch_memory.h"
-#include "ops/quantize.h"
 
 namespace halfword {
 namespace {
@@ -45,50 +45,27 @@ int64_t table_bytes(const GemmW4A8Params& p, size_t element) {
 struct Rows {
   GemmScale scale;
   GemmOperand codes;
-  bool quantizes;
-  QuantizeParams quantize{};
-  void* quantize_scratch = nullptr;
-  bool pitches;
-  PitchRows pitch{};
+  QuantizedRows quantized;
+  PitchRows pitched{};
 
   Rows(const GemmW4A8Params& p, ScratchMemory& memory)
-      : scale(p.scale_a),
-        codes{static_cast<const int8_t*>(p.a), p.a_stride, p.m},
-        quantizes(!p.a_is_codes && p.b.k > 0) {  // empty sums are 0 by any scale
-    if (quantizes) plan_quantize(p, memory);
-    pitches = !all_rows_at(codes.data, codes.pitch, p.m, kAccess);
-    if (pitches) plan_pitch(p, memory);
+      : scale(p.scale_a), codes{static_cast<const int8_t*>(p.a), p.a_stride, p.m} {
+    const int64_t k = p.b.k;
+    if (!p.a_is_codes && k > 0) {  // empty sums are 0 by any scale
+      quantized = QuantizedRows(p.a, p.a_stride, p.a_dtype, p.m, k, memory);
+      codes = {quantized.codes(), k, p.m};
+      scale = {quantized.scale(), 1};
+    }
+    if (all_rows_at(codes.data, codes.pitch, p.m, kAccess)) return;
+    auto* to = static_cast<uint8_t*>(memory.take(p.m * pitch_of(k)));
+    pitched = {codes.data, codes.pitch, p.m, k, to, /*sums=*/nullptr, /*wide_sums=*/nullptr};
+    codes = {reinterpret_cast<const int8_t*>(to), pitch_of(k), p.m};
   }
 
   CudaStatus run(cudaStream_t stream) const {
-    if (quantizes) {
-      const CudaStatus status = quantize_cuda(quantize, quantize_scratch, stream);
-      if (status != cudaSuccess) return status;
-    }
-    return pitches ? pitch_rows(pitch, stream) : cudaSuccess;
-  }
-
- private:
-  void plan_quantize(const GemmW4A8Params& p, ScratchMemory& memory) {
-    quantize.x = p.a;
-    quantize.row_stride = p.a_stride;
-    quantize.dtype = p.a_dtype;
-    quantize.blocks = {p.m, p.b.k, 1, p.b.k};
-    quantize.mapping = Mapping::kSymmetric;
-    quantize.bits = 8;
-    quantize.codes = static_cast<int8_t*>(memory.take(p.m * p.b.k));
-    quantize.scale = static_cast<float*>(memory.take(p.m * int64_t{sizeof(float)}));
-    quantize_scratch = memory.take(static_cast<int64_t>(quantize_scratch_bytes(quantize)));
-    codes = {quantize.codes, p.b.k, p.m};
-    scale = {quantize.scale, 1};
-  }
-  void plan_pitch(const GemmW4A8Params& p, ScratchMemory& memory) {
-    pitch.from = codes.data;
-    pitch.row_stride = codes.pitch;
-    pitch.rows = p.m;
-    pitch.k = p.b.k;
-    pitch.to = static_cast<uint8_t*>(memory.take(p.m * pitch_of(p.b.k)));
-    codes = {reinterpret_cast<const int8_t*>(pitch.to), pitch_of(p.b.k), p.m};
+    const CudaStatus status = quantized.run(stream);
+    if (status != cudaSuccess || pitched.from == nullptr) return status;
+    return pitch_rows(pitched, stream);
   }
 };
 

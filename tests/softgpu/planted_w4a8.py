@@ -100,11 +100,11 @@ W4A8 = [
     ),
     Planted(
         "SumsOnDefaultStream",
-        "the sums are read before they are there",
+        "the sums are read before they are there, or written when their memory is gone",
         SUMS,
         "<<<grid, kThreads, 0, stream>>>",
         "<<<grid, kThreads>>>",
-        frozenset({RESULT}),
+        frozenset({BOUNDS}),
         "",
         ("w4a8_streams",),
     ),
