@@ -42,7 +42,7 @@ def test_beta_adds_to_what_is_there(int8_device):
 
 @pytest.mark.parametrize("zero_point", [None, -128, 5])
 def test_int8_results_are_codes_of_their_scale(int8_device, zero_point):
-    a, weight, scale_a = problem(9, 70)
+    a, weight, scale_a = problem(40, 70)
     options = {
         "scale_out": torch.tensor(0.01),
         "zero_point_out": None if zero_point is None else torch.tensor([zero_point]).int(),
