@@ -1,7 +1,6 @@
 """Linear layers whose weights are INT8 codes."""
 
 import math
-from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -16,10 +15,11 @@ from ..quant.quantize_model import serves
 from ..quant.recipes import Int8Dynamic, Int8Static
 from ..quant.spec import Spec
 from .int8_linear import as_autocast, check_input
+from .packed import PackedModule
 
 
 @serves(Int8Dynamic)
-class Int8DynamicLinear(nn.Module):
+class Int8DynamicLinear(PackedModule):
     """A linear layer with one byte a weight, whose input is quantized per token.
 
     The weight is INT8 codes with a scale a row. It does not train; what is below the layer does,
@@ -55,8 +55,6 @@ class Int8DynamicLinear(nn.Module):
         self.bias: nn.Parameter | None = None
         if bias:
             self.bias = nn.Parameter(torch.zeros(out_features, device=device, dtype=dtype))
-        self._packed: Any = None
-        self._packed_from: Any = None
 
     @classmethod
     def from_float(cls, linear: nn.Linear, recipe: Any) -> "Int8DynamicLinear":
@@ -80,7 +78,7 @@ class Int8DynamicLinear(nn.Module):
             self.weight_codes,
             self.weight_scale,
             self.bias,
-            self._packed_codes(),
+            self._packed_weight(),
             *self._input_quantizer(),
         )
         if not torch.is_grad_enabled():
@@ -102,33 +100,8 @@ class Int8DynamicLinear(nn.Module):
         """How, by which scale and which zero point, where that is known before the input."""
         return None, None, None
 
-    def _packed_codes(self) -> Any:
-        """The codes in the form that gemm_int8 reads fastest; may be None in a compiled model."""
-        codes = self.weight_codes
-        if torch.compiler.is_compiling():
-            return self._packed
-        version = 0 if codes.is_inference() else codes._version
-        made_from = (codes.data_ptr(), codes.device, version)
-        if self._packed is None or self._packed_from != made_from:
-            self._packed, self._packed_from = pack_int8(codes), made_from
-        return self._packed
-
-    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Any:
-        """A change of dtype is for parameters: scales stay float32."""
-        before = dict(self.named_buffers(recurse=False))
-        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
-        for name, after in list(self.named_buffers(recurse=False)):
-            if after.dtype != before[name].dtype:
-                setattr(self, name, before[name].to(after.device))
-        self._packed = None
-        return self
-
-    def _load_from_state_dict(self, *args: Any, **options: Any) -> None:
-        super()._load_from_state_dict(*args, **options)
-        self._packed = None
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_packed": None, "_packed_from": None}
+    def _pack(self) -> Any:
+        return pack_int8(self.weight_codes)
 
 
 @serves(Int8Static)

@@ -32,7 +32,8 @@ def quantize_(model: nn.Module, recipe: Recipe, filter_fn: Filter | None = None)
 
     Args:
         model: a model, or a single linear layer.
-        recipe: :class:`Int8Training`, :class:`Int8Dynamic` or :class:`Int8Static`.
+        recipe: :class:`Int8Training`, :class:`Int8Dynamic`, :class:`Int8Static` or
+            :class:`Int4WeightOnly`.
         filter_fn: called with a linear layer and its name in the model; those for which it is False
             stay. Without it, all are exchanged. The output layer of a language model is often left
             alone: ``lambda layer, name: name != "lm_head"``.
