@@ -104,7 +104,7 @@ def openvino_static(p: LinearProblem) -> Outcome:
         centred = op.subtract(op.convert(x, "f32"), op.constant(_float(128.0)))
         activations = op.multiply(centred, op.constant(_float(ACTIVATION_SCALE)))
         y = op.matmul(activations, _openvino_weight(ov, p), False, True)
-        return side("OpenVINO INT8", lambda: _openvino_run(ov, y, x, codes, "0"))
+        return side("OpenVINO INT8", lambda: openvino_run(ov, y, x, codes, "0"))
 
     return side_of("OpenVINO INT8", "openvino", make)
 
@@ -171,7 +171,7 @@ def openvino_dynamic(p: LinearProblem, group: int | None) -> Outcome:
         values = p.x.float().numpy()
         x = ov.opset13.parameter([p.m, p.k], values.dtype)
         y = ov.opset13.matmul(x, _openvino_weight(ov, p), False, True)
-        return side(name, lambda: _openvino_run(ov, y, x, values, str(group or p.k)))
+        return side(name, lambda: openvino_run(ov, y, x, values, str(group or p.k)))
 
     return side_of(name, "openvino", make)
 
@@ -208,7 +208,7 @@ def _openvino_weight(ov: Any, p: LinearProblem) -> Any:
     return ov.opset13.multiply(codes, ov.opset13.constant(p.w_scale[:, None].numpy()))
 
 
-def _openvino_run(ov: Any, y: Any, x: Any, values: Any, group: str) -> Callable[[], Any]:
+def openvino_run(ov: Any, y: Any, x: Any, values: Any, group: str) -> Callable[[], Any]:
     """The values are read where they lie."""
     settings = {"INFERENCE_NUM_THREADS": str(torch.get_num_threads()),
                 "DYNAMIC_QUANTIZATION_GROUP_SIZE": group,
