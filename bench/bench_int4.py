@@ -16,7 +16,7 @@ from tests.cases.linear import GPT2, LLAMA_8B, SQUARE
 
 from . import int4_rivals as rivals
 from .int4_rivals import Int4Problem
-from .problem import Bound, Outcome, Row, Shapes, Traffic
+from .problem import Bound, Outcome, Row, Shapes, Side, Traffic
 
 CHECKED = [(5, 64, 256)]
 MEMORY_BOUND_ROWS = 4
@@ -75,6 +75,40 @@ def with_floats(shapes: Shapes, *, group: int, dtype: torch.dtype) -> list[Outco
     ]
 
 
+def packing(shapes: Shapes, *, unpacks: bool) -> list[Outcome]:
+    """Between codes and what the kernels read; torch makes nibbles of neighbours, in rows."""
+    p = problem_of(shapes, GROUPS[-1], torch.float32)
+    codes, packed = p.codes(), packed_weight(p)
+    even, odd = codes[:, ::2], codes[:, 1::2]
+    nibbles = p.packed_by_two()
+
+    def pack_ours() -> Tensor:
+        return ops.pack_int4(codes, p.scale, group_size=p.group).data
+
+    def pack_torch() -> Tensor:
+        return ((even + rivals.ZERO) | ((odd + rivals.ZERO) << 4)).view(torch.uint8)
+
+    def unpack_ours() -> Tensor:
+        return ops.unpack_int4(packed).codes
+
+    def unpack_torch() -> Tensor:
+        both = torch.stack((nibbles & 15, nibbles >> 4), -1)
+        return both.view(p.n, p.k).to(torch.int8) - rivals.ZERO
+
+    def packing_side(name: str, run: Callable[[], Tensor], back: Callable[[], Tensor]) -> Outcome:
+        return Side(name, run, lambda: {"codes": [back()]})
+
+    if unpacks:
+        return [
+            packing_side("halfword", unpack_ours, unpack_ours),
+            packing_side("torch", unpack_torch, unpack_torch),
+        ]
+    return [  # in another order each: what they hold is compared
+        packing_side("halfword", pack_ours, unpack_ours),
+        packing_side("torch", pack_torch, unpack_torch),
+    ]
+
+
 def bounds_of(group: int) -> dict[str, Bound]:
     """Activations in 8 bits: half a code in 127 of the largest of a row, on either side; and INT8
     weights, of one scale a row where INT4 has one a group, likewise."""
@@ -106,3 +140,7 @@ def rows(*, tiny: bool = False, compiled: bool = True, device: str = "cpu") -> I
                     partial(sides, group=group, dtype=torch.bfloat16), bounds_of(group), CHECKED,
                     f"{kind}, groups of {group}",
                 )  # fmt: skip
+    n, k = (64, 256) if tiny else SQUARE
+    for name, unpacks in (("pack_int4", False), ("unpack_int4", True)):
+        yield Row(f"{name}, N = {n}, K = {k}", [(1, n, k)], Traffic(update=1.5),
+                  partial(packing, unpacks=unpacks), {"codes": Bound(0.0)}, CHECKED)  # fmt: skip

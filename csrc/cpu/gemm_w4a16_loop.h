@@ -3,7 +3,7 @@
 //   Element, Vector, kVectors   a packed; what is multiplied; vectors of columns at a time
 //   kParts                      so many products make a step of eight columns of a
 //   kTable                      whether codes without zero points are a case of their own
-//   codes<part, zeros>(b, zero) the differences of codes and zero points in a part of the words at b
+//   codes<part, zeros>(b, zero) codes less zero points, of a part of the words at b
 //   zero_points(z)              the zero points as codes() takes them
 //   broadcast<part>(a)          the part of a step of a row that they are multiplied by
 //   multiply_add(sum, x, y)     as asm, because gcc moves sums between registers, and to the stack,
