@@ -1,4 +1,4 @@
-"""ops.gemm_w4a16: sums within the contract's bound of the true ones, and exact where FP32 is."""
+"""ops.gemm_w4a16: sums are within the contract's bound of the true ones, exact where FP32 is."""
 
 import pytest
 import torch
@@ -21,7 +21,7 @@ def dtype_name(dtype):
 
 
 def weight(n, k, group, kind="symmetric", scale_dtype=torch.float32, exact=False):
-    """Any codes, scales of either sign. Exact: scales are powers of two, offsets multiples."""
+    """Any codes; scales of either sign. Exact: powers of two, and offsets that are multiples."""
     group = group or max(k, 1)
     shape = (n, -(-k // group))
     codes = torch.randint(-8, 8, (n, k), dtype=torch.int8)

@@ -223,8 +223,10 @@ def test_cuda_on_without_nvcc_is_an_error_that_says_what_to_do(tmp_path):
 def test_cuda_auto_without_nvcc_builds_for_the_cpu_and_says_so(tmp_path):
     status, output = configure(tmp_path, "AUTO")
     assert status == 0
-    isas = "portable, avx2, avxvnni, avx512, avx512vnni, avx512bf16"
-    assert f"CPU kernels for {isas}; no CUDA part" in output
+    assert (
+        "CPU kernels for portable, avx2, avxvnni, avx512, avx512vnni, avx512bf16; no CUDA part"
+        in output
+    )
     assert "(found no nvcc)" in output
 
 

@@ -33,9 +33,12 @@ void gemm_w4a16(const Tensor& a, const Tensor& b, const int64_t& b_layout, const
   for (const auto& [read, name] : {std::pair{&a, "a"}, {&b, "b"}, {&b_scale, "scale"}})
     kCheck.apart(out, "out", *read, name);
   const std::pair<const std::optional<Tensor>*, const char*> optional[] = {
-      {&b_zero_point, "zero_point"}, {&b_offset, "offset"},
-      {&bias, "bias"},               {&residual, "residual"},
-      {&scale_out, "scale_out"},     {&zero_point_out, "zero_point_out"}};
+      {&b_zero_point, "zero_point"},
+      {&b_offset, "offset"},
+      {&bias, "bias"},
+      {&residual, "residual"},
+      {&scale_out, "scale_out"},
+      {&zero_point_out, "zero_point_out"}};
   for (const auto& [read, name] : optional) {
     if (*read) kCheck.apart(out, "out", **read, name);
   }

@@ -48,12 +48,11 @@ struct IsaTable {
 // AVX-512 alone: HALFWORD_VNNI_TABLE. Dot products of bfloat16 are a choice of their op's own,
 // because not every dtype takes them.
 #if defined(__x86_64__)
-#define HALFWORD_ISA_TABLE(stem)                                                \
-  {                                                                             \
-    {                                                                           \
-      stem##_portable, stem##_avx2, stem##_avx2, stem##_avx512, stem##_avx512,  \
-          stem##_avx512                                                         \
-    }                                                                           \
+#define HALFWORD_ISA_TABLE(stem)                                                             \
+  {                                                                                          \
+    {                                                                                        \
+      stem##_portable, stem##_avx2, stem##_avx2, stem##_avx512, stem##_avx512, stem##_avx512 \
+    }                                                                                        \
   }
 #define HALFWORD_VNNI_TABLE(stem)                                                   \
   {                                                                                 \

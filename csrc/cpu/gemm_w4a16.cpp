@@ -12,8 +12,8 @@ namespace halfword {
 namespace {
 
 constexpr int64_t kBlockRows = 192;
-constexpr int64_t kScratchA = 16 << 20;        // bytes of a that are packed at a time
-constexpr int64_t kWorthAThread = 1 << 21;     // multiplications: some 20 us
+constexpr int64_t kScratchA = 16 << 20;     // bytes of a that are packed at a time
+constexpr int64_t kWorthAThread = 1 << 21;  // multiplications: some 20 us
 
 const GemmW4A16Kernels& choose_kernels(Dtype a) {
   static constexpr IsaTable<const GemmW4A16Kernels*> kTable =

@@ -24,8 +24,8 @@ struct Floats {
     asm("vmovdqu %1, %0\n\tvpsrld %2, %0, %0\n\tvpand %3, %0, %0\n\tvpsubd %4, %0, %0\n\t"
         "vcvtdq2ps %0, %0"
         : "=&x"(x)
-        : "m"(*reinterpret_cast<const __m256i_u*>(b)), "i"(nibble_bit(kPart)),
-          "m"(kNibble), "m"(*reinterpret_cast<const __m256i*>(zero)));
+        : "m"(*reinterpret_cast<const __m256i_u*>(b)), "i"(nibble_bit(kPart)), "m"(kNibble),
+          "m"(*reinterpret_cast<const __m256i*>(zero)));
     return x;
   }
   HALFWORD_INLINE static U32 zero_points(U32 z) { return z; }

@@ -55,8 +55,7 @@ struct Pairs {
     if (kZeros) {
       asm("vpsrld %2, %1, %0\n\tvpandd %3, %0, %0\n\tvpaddd %4, %0, %0"
           : "=&v"(index)
-          : "m"(word), "i"(4 * kPart), "m"(kNibbles),
-            "m"(*reinterpret_cast<const __m512i*>(zero)));
+          : "m"(word), "i"(4 * kPart), "m"(kNibbles), "m"(*reinterpret_cast<const __m512i*>(zero)));
       return _mm512_permutexvar_epi16(index, _mm512_load_si512(kDifferences.bits));
     }
     asm("vpsrld %2, %1, %0" : "=v"(index) : "m"(word), "i"(4 * kPart));
@@ -85,8 +84,7 @@ void pack_pairs(const W4A16Strip& s) {
       const int64_t columns = s.k - k < kVector ? s.k - k : kVector;
       const auto there = static_cast<__mmask32>((uint64_t{1} << columns) - 1);
       alignas(64) uint16_t row[kVector];
-      _mm512_store_si512(row,
-                         _mm512_shuffle_epi8(_mm512_maskz_loadu_epi16(there, a + k), order));
+      _mm512_store_si512(row, _mm512_shuffle_epi8(_mm512_maskz_loadu_epi16(there, a + k), order));
       for (int64_t i = 0; i < columns; i += kStepK) {
         std::memcpy(packed + ((k + i) / kStepK * s.rows + r) * kStepK, row + i, 2 * kStepK);
       }

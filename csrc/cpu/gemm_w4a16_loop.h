@@ -3,10 +3,10 @@
 //   Element, Vector, kVectors   a packed; what is multiplied; vectors of columns at a time
 //   kParts                      so many products make a step of eight columns of a
 //   kTable                      whether codes without zero points are a case of their own
-//   codes<part, zeros>(b, zero) codes less zero points, of a part of the words at b
-//   zero_points(z)              the zero points as codes() takes them
-//   broadcast<part>(a)          the part of a step of a row that they are multiplied by
-//   multiply_add(sum, x, y)     as asm, because gcc moves sums between registers, and to the stack,
+//   codes<part, zeros>(b, zero) the differences of codes and zero points in a part of the words at
+//   b zero_points(z)              the zero points as codes() takes them broadcast<part>(a) the part
+//   of a step of a row that they are multiplied by multiply_add(sum, x, y)     as asm, because gcc
+//   moves sums between registers, and to the stack,
 //                               around an intrinsic
 //
 // Include after one of the simd_*.h headers. All loops over registers are unrolled by pragma,
@@ -20,8 +20,7 @@ namespace {
 
 template <class Machine, int kPart, bool kZeros, int kRows>
 HALFWORD_INLINE void multiply_part(const typename Machine::Element* a, const uint8_t* b,
-                                   const uint32_t* zero,
-                                   F32 (&acc)[kRows][Machine::kVectors]) {
+                                   const uint32_t* zero, F32 (&acc)[kRows][Machine::kVectors]) {
   typename Machine::Vector codes[Machine::kVectors];
 #pragma GCC unroll 4
   for (int v = 0; v < Machine::kVectors; ++v) {
