@@ -18,7 +18,7 @@ struct Floats {
 
   // As one asm, because gcc would keep what is the same for all parts in registers, and
   // sums elsewhere.
-  template <int kPart, bool kZeros>
+  template <int kPart, bool kZeros, bool kFew>
   HALFWORD_INLINE static F32 codes(const uint8_t* b, const uint32_t* zero) {
     __m256 x;
     asm("vmovdqu %1, %0\n\tvpsrld %2, %0, %0\n\tvpand %3, %0, %0\n\tvpsubd %4, %0, %0\n\t"

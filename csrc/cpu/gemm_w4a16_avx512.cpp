@@ -18,10 +18,15 @@ struct Floats {
   static constexpr bool kTable = true;
 
   // A look-up ignores the bits above the nibble. With zero points an integer is converted.
-  // As asm, because gcc would keep what is the same for all parts in registers, and sums elsewhere.
-  template <int kPart, bool kZeros>
+  // As asm, because gcc would keep what is the same for all parts in registers, and sums of many
+  // rows elsewhere.
+  template <int kPart, bool kZeros, bool kFew>
   HALFWORD_INLINE static F32 codes(const uint8_t* b, const uint32_t* zero) {
     const auto& word = *reinterpret_cast<const __m512i_u*>(b);
+    if (kZeros && kFew) {
+      const U32 nibbles = (U32(_mm512_loadu_si512(b)) >> nibble_bit(kPart)) & 15u;
+      return from_integer(nibbles - load_words(zero));
+    }
     if (kZeros) {
       __m512 difference;
       asm("vpsrld %2, %1, %0\n\tvpandd %3, %0, %0\n\tvpsubd %4, %0, %0\n\tvcvtdq2ps %0, %0"

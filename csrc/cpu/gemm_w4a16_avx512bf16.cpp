@@ -47,11 +47,18 @@ struct Pairs {
   static constexpr int kParts = kStepK / 2;
   static constexpr bool kTable = true;
 
-  // As asm, because gcc would keep what is the same for all parts in registers, and sums elsewhere.
-  template <int kPart, bool kZeros>
+  // An index is what a 16-bit word has in its low five bits. Few rows share the work on both bytes
+  // of a word between two parts. For more it is asm, because gcc would keep what is the same for all
+  // parts in registers, and sums elsewhere.
+  template <int kPart, bool kZeros, bool kFew>
   HALFWORD_INLINE static __m512i codes(const uint8_t* b, const uint32_t* zero) {
     const auto& word = *reinterpret_cast<const __m512i_u*>(b);
     __m512i index;
+    if (kZeros && kFew) {
+      const U32 bytes = (U32(_mm512_loadu_si512(b)) >> kPart % 2 * 4) & 0x0f0f0f0fu;
+      const U32 indices = (bytes + load_words(zero)) >> kPart / 2 * 8;
+      return _mm512_permutexvar_epi16(indices.v, _mm512_load_si512(kDifferences.bits));
+    }
     if (kZeros) {
       asm("vpsrld %2, %1, %0\n\tvpandd %3, %0, %0\n\tvpaddd %4, %0, %0"
           : "=&v"(index)
@@ -61,7 +68,7 @@ struct Pairs {
     asm("vpsrld %2, %1, %0" : "=v"(index) : "m"(word), "i"(4 * kPart));
     return _mm512_permutexvar_epi16(index, _mm512_load_si512(kCodes.bits));
   }
-  HALFWORD_INLINE static U32 zero_points(U32 z) { return (U32(16u) - z) * U32(0x00010001u); }
+  HALFWORD_INLINE static U32 zero_points(U32 z) { return (U32(16u) - z) * U32(0x01010101u); }
   template <int kPart>
   HALFWORD_INLINE static __m512i broadcast(const uint16_t* a) {
     int32_t pair;

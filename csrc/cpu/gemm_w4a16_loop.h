@@ -24,7 +24,8 @@ HALFWORD_INLINE void multiply_part(const typename Machine::Element* a, const uin
   typename Machine::Vector codes[Machine::kVectors];
 #pragma GCC unroll 4
   for (int v = 0; v < Machine::kVectors; ++v) {
-    codes[v] = Machine::template codes<kPart, kZeros>(b + 4 * kLanes * v, zero + kLanes * v);
+    codes[v] = Machine::template codes<kPart, kZeros, kRows <= 4>(b + 4 * kLanes * v,
+                                                                  zero + kLanes * v);
   }
 #pragma GCC unroll 6
   for (int r = 0; r < kRows; ++r) {
@@ -62,8 +63,8 @@ void tile_of(const W4A16Tile& t) {
       const int64_t columns = t.k - k < t.group ? t.k - k : t.group;
       for (int64_t left = columns; left > 0; left -= kStepK) {
         multiply_part<Machine, 0, kZeros>(a, b, zero, acc);
-        multiply_part<Machine, 1, kZeros>(a, b, zero, acc);
         multiply_part<Machine, 2, kZeros>(a, b, zero, acc);
+        multiply_part<Machine, 1, kZeros>(a, b, zero, acc);
         multiply_part<Machine, 3, kZeros>(a, b, zero, acc);
         if (Machine::kParts > 4) {
           multiply_part<Machine, 4 % Machine::kParts, kZeros>(a, b, zero, acc);
