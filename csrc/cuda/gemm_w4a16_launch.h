@@ -11,8 +11,8 @@
 
 namespace halfword {
 
-// Activations as 16-bit numbers whose rows begin at multiples of 16 bytes: of each, kTerms that add
-// up to it.
+// Activations as 16-bit numbers, one each or three that add up to it. Rows begin at multiples of 16
+// bytes.
 struct GemmW4A16Activations {
   const uint8_t* data;  // [terms][m][k]
   int64_t pitch;        // bytes from row to row
@@ -34,12 +34,12 @@ struct GemmW4A16KernelParams {
   int shift;  // of the grid: see GemmW4A16Place
 };
 
-// Tile kTile of kGemmW4A16Tiles, with the arithmetic of Pairs. Instantiated in
-// gemm_w4a16_bfloat16.cu, gemm_w4a16_float16.cu and gemm_w4a16_float32.cu.
 struct BFloat16Pairs;  // of gemm_w4a16_weights.cuh
 struct Float16Pairs;
 
-template <int kTile, class Format>
+// Tile kTile of kGemmW4A16Tiles, with the arithmetic of Pairs. Instantiated in
+// gemm_w4a16_bfloat16.cu, gemm_w4a16_float16.cu and gemm_w4a16_float32.cu.
+template <int kTile, class Pairs>
 cudaError_t launch_gemm_w4a16(const GemmW4A16KernelParams& params, cudaStream_t stream);
 
 // FP32 as three BF16 terms.

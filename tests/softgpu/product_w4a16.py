@@ -52,9 +52,9 @@ class Shape(NamedTuple):
 
 
 FEW_ROWS = [
-    Shape(8, 64, 2112, 128, 0, 3),  # whole tiles; more steps than stages, the last one short
+    Shape(8, 32, 2112, 128, 0, 3),  # a whole tile; more steps than stages, the last one short
     Shape(3, 37, 300, 32, 0, 3),  # a part of a tile in every direction, three of four slices
-    Shape(5, 33, 1000, 96, 0, 3),  # groups that end inside a step, in two slices
+    Shape(5, 33, 620, 96, 0, 3),  # groups that end inside a step, in two slices
     Shape(1, 1, 1, 1, 0, 3),
 ]
 MORE_ROWS = [
