@@ -48,8 +48,8 @@ struct Pairs {
   static constexpr bool kTable = true;
 
   // An index is what a 16-bit word has in its low five bits. Few rows share the work on both bytes
-  // of a word between two parts. For more it is asm, because gcc would keep what is the same for all
-  // parts in registers, and sums elsewhere.
+  // of a word between two parts. For more it is asm, because gcc would keep what is the same for
+  // all parts in registers, and sums elsewhere.
   template <int kPart, bool kZeros, bool kFew>
   HALFWORD_INLINE static __m512i codes(const uint8_t* b, const uint32_t* zero) {
     const auto& word = *reinterpret_cast<const __m512i_u*>(b);

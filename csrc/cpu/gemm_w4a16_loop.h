@@ -24,8 +24,8 @@ HALFWORD_INLINE void multiply_part(const typename Machine::Element* a, const uin
   typename Machine::Vector codes[Machine::kVectors];
 #pragma GCC unroll 4
   for (int v = 0; v < Machine::kVectors; ++v) {
-    codes[v] = Machine::template codes<kPart, kZeros, kRows <= 4>(b + 4 * kLanes * v,
-                                                                  zero + kLanes * v);
+    codes[v] =
+        Machine::template codes<kPart, kZeros, kRows <= 4>(b + 4 * kLanes * v, zero + kLanes * v);
   }
 #pragma GCC unroll 6
   for (int r = 0; r < kRows; ++r) {
