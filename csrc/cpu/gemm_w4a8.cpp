@@ -1,21 +1,20 @@
 // A product is a grid of tasks: a panel of b by a block of rows of a. A task takes its panel in
-// chunks of k. Of many rows, a chunk is unpacked into the L2 cache once and all strips of a pass
-// over it; few rows are multiplied by the nibbles as they come from memory. Float sums are kept for
-// all rows of the block from chunk to chunk.
+// chunks of k that stay in the L1 cache, nibbles as they are, while all strips of a pass over them.
+// Float sums are kept for all rows of the block from chunk to chunk.
 #include "ops/gemm_w4a8.h"
 
 #include <algorithm>
-#include <new>
 
 #include "core/cpu_isa.h"
-#include "cpu/gather.h"
+#include "cpu/gemm_int8_rows.h"
+#include "cpu/gemm_scratch.h"
 #include "cpu/gemm_w4a8_run.h"
-#include "ops/quantize.h"
 
 namespace halfword {
 namespace {
 
-constexpr int64_t kChunkK = 512;            // 32 KB of an unpacked panel
+constexpr int64_t kChunkK = 512;            // 16 KB of a panel
+constexpr int64_t kNearBytes = 4096;        // that one strip asks ahead: measured
 constexpr int64_t kBlockRows = 192;         // 48 KB of sums
 constexpr int64_t kScratchA = 16 << 20;     // bytes of a that are packed at a time
 constexpr int64_t kWorthAThread = 1 << 22;  // multiplications: some 20 us
@@ -29,32 +28,6 @@ const GemmW4A8Kernels& choose_kernels() {
 #endif
   return *kTable.pick();
 }
-
-constexpr int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
-
-// Memory that begins at a cache line, not initialized.
-template <class T>
-class Scratch {
- public:
-  explicit Scratch(int64_t count)
-      : data_(static_cast<T*>(
-            ::operator new(static_cast<size_t>(count) * sizeof(T), std::align_val_t(64)))) {}
-  ~Scratch() { ::operator delete(data_, std::align_val_t(64)); }
-  Scratch(const Scratch&) = delete;
-  Scratch& operator=(const Scratch&) = delete;
-  T* data() const { return data_; }
-
- private:
-  T* data_;
-};
-
-// `rows` rows in strips of at most kStripRows, as equal as can be.
-struct Strips {
-  int64_t rows;
-  int64_t count = ceil_div(rows, kStripRows);
-  int64_t begin(int64_t strip) const { return strip * rows / count; }
-  int64_t rows_of(int64_t strip) const { return begin(strip + 1) - begin(strip); }
-};
 
 // A part of k that is multiplied at once: whole groups, or some columns of a part of one.
 struct Chunk {
@@ -112,20 +85,22 @@ class Product {
  public:
   explicit Product(const GemmW4A8Params& params)
       : p_(params),
+        strips_{params.m},
         is_few_(params.m <= kernels_.few_rows),
         cut_(params.b, is_few_ ? GemmW4A8Params::kExactK : kChunkK),
-        strips_{params.m},
         pitch_(ceil_div(params.b.k, kBlockK) * kBlockK),
         packed_(params.m * pitch_),
-        sums_a_(params.m * cut_.parts()) {
+        start_(params.m * cut_.parts()),
+        quantizer_(params.a_dtype),
+        scale_(params.a_is_codes ? 0 : params.m) {
     static_cast<GemmOutput&>(finish_) = params;
+    if (!params.a_is_codes) finish_.scale_a = {scale_.data(), 1};
   }
 
   void run(ParallelFor parallel) {
-    parallel_for(parallel, strips_.count, 1 + kWorthAThread / (16 * kStripRows * (p_.b.k + 1)),
-                 [&](int64_t first, int64_t last) {
-                   for (int64_t s = first; s < last; ++s) pack(s);
-                 });
+    const int64_t work_of_strip = (p_.a_is_codes ? 16 : 64) * kStripRows * (p_.b.k + 1);
+    parallel_for(parallel, strips_.count, 1 + kWorthAThread / work_of_strip,
+                 [&](int64_t first, int64_t last) { pack_strips(first, last); });
     const int64_t panels = ceil_div(p_.n, kInt4Panel);
     const int64_t blocks = ceil_div(p_.m, kBlockRows);
     const int64_t rows = std::max(kStripRows, p_.m / blocks);  // fewer are not cheaper to feed
@@ -148,37 +123,50 @@ class Product {
   struct Sums {
     Scratch<float> sum;
     Scratch<int32_t> acc;
-    Scratch<uint8_t> bytes;
   };
 
-  void pack(int64_t strip) const {
-    const int64_t row = strips_.begin(strip), rows = strips_.rows_of(strip);
-    const auto* a = static_cast<const int8_t*>(p_.a) + row * p_.a_stride;
+  void pack_strips(int64_t first, int64_t last) const {
+    const Scratch<int8_t> codes(p_.a_is_codes ? 0 : kStripRows * p_.b.k);
+    for (int64_t s = first; s < last; ++s) {
+      const int64_t begin = strips_.begin(s);
+      if (p_.a_is_codes) {
+        pack(static_cast<const int8_t*>(p_.a) + begin * p_.a_stride, p_.a_stride, s);
+        continue;
+      }
+      for (int64_t r = 0; r < strips_.rows_of(s); ++r) {
+        const void* row = advance(p_.a, (begin + r) * p_.a_stride, element_size(p_.a_dtype));
+        scale_.data()[begin + r] = quantizer_.run(row, p_.b.k, codes.data() + r * p_.b.k);
+      }
+      pack(codes.data(), p_.b.k, s);
+    }
+  }
+
+  // From the rows of the strip.
+  void pack(const int8_t* a, int64_t stride, int64_t strip) const {
     // Where a group is cut, each of them begins with a part of its own.
     const int64_t step = cut_.group() == cut_.part() ? p_.b.k : cut_.group();
     for (int64_t k = 0; k < p_.b.k; k += step) {
       kernels_.pack_strip({.a = a + k,
-                           .row_stride = p_.a_stride,
-                           .rows = rows,
+                           .row_stride = stride,
+                           .rows = strips_.rows_of(strip),
                            .k = std::min(step, p_.b.k - k),
                            .part = cut_.part(),
                            .packed = strip_at(strip, k),
-                           .sums = sums_at(strip, cut_.chunk_at(k).part)});
+                           .start = start_at(strip, cut_.chunk_at(k).part)});
     }
   }
 
   int8_t* strip_at(int64_t strip, int64_t k) const {
     return packed_.data() + strips_.begin(strip) * pitch_ + k * strips_.rows_of(strip);
   }
-  int32_t* sums_at(int64_t strip, int64_t part) const {
-    return sums_a_.data() + strips_.begin(strip) * cut_.parts() + part * strips_.rows_of(strip);
+  int32_t* start_at(int64_t strip, int64_t part) const {
+    return start_.data() + strips_.begin(strip) * cut_.parts() + part * strips_.rows_of(strip);
   }
 
   void run_tasks(int64_t first, int64_t last, int64_t blocks) const {
     const int64_t cells = ceil_div(strips_.count, blocks) * kStripRows * kInt4Panel;
     const Sums sums{.sum = Scratch<float>(cells),
-                    .acc = Scratch<int32_t>(cut_.cuts_parts() ? cells : 0),
-                    .bytes = Scratch<uint8_t>(is_few_ ? 0 : kInt4Panel * kChunkK)};
+                    .acc = Scratch<int32_t>(cut_.cuts_parts() ? cells : 0)};
     for (int64_t t = first; t < last; ++t) {
       const int64_t block = t % blocks;
       Task task{.panel = t / blocks,
@@ -217,27 +205,21 @@ class Product {
                              chunk.begin * (kInt4Panel / 2);
     const int64_t of_groups = (task.panel * p_.b.groups() + chunk.group) * kInt4Panel;
     const uint8_t* zero_point = p_.b.zero_point == nullptr ? nullptr : p_.b.zero_point + of_groups;
-    if (!is_few_) {
-      kernels_.unpack({.nibbles = nibbles,
-                       .zero_point = zero_point,
-                       .k = chunk.length,
-                       .group = cut_.group(),
-                       .bytes = sums.bytes.data()});
-    }
     const size_t size = element_size(p_.b.scale_dtype);
-    // What comes next in memory comes next here; spread over the strips.
-    const uint8_t* ahead = nibbles + chunk.length * (kInt4Panel / 2);
+    // What comes next in memory comes next here. A few rows ask for it just before they need it;
+    // more of them have the time to ask for the next chunk, in which the strips share.
     const int64_t strips = task.last_strip - task.first_strip;
-    const int64_t ahead_step =
-        std::min(kAheadBytes, kBlockK * (kInt4Panel / 2) / strips / 64 * 64 + 64);
+    const int64_t bytes = chunk.length * (kInt4Panel / 2);
+    const int64_t step = is_few_ ? 256 : strips == 1 ? 128 : 64;
+    int64_t ahead = is_few_ ? kNearBytes : bytes;
     for (int64_t s = task.first_strip; s < task.last_strip; ++s) {
       const W4A8Tile tile{
           .a = strip_at(s, chunk.begin),
           .rows = strips_.rows_of(s),
-          .b = is_few_ ? nibbles : sums.bytes.data(),
+          .b = nibbles,
           .k = chunk.length,
           .part = cut_.part(),
-          .sums = sums_at(s, chunk.part),
+          .start = start_at(s, chunk.part),
           .scale = advance(p_.b.scale, of_groups, size),
           .offset = p_.b.offset == nullptr ? nullptr : advance(p_.b.offset, of_groups, size),
           .zero_point = zero_point,
@@ -246,10 +228,10 @@ class Product {
           .opens = chunk.opens_part,
           .closes = chunk.closes_part,
           .sum = sums.sum.data() + place(task, s),
-          .ahead = ahead,
-          .ahead_step = ahead_step};
-      ahead += ceil_div(chunk.length, kBlockK) * ahead_step;
-      (is_few_ ? kernels_.dots : kernels_.tile)(tile);
+          .ahead = nibbles + ahead,
+          .ahead_step = is_few_ || ahead < 2 * bytes ? step : 0};
+      ahead += kernels_.passes * (chunk.length / kStepK) * step;
+      kernels_.tile(tile);
     }
   }
 
@@ -261,50 +243,21 @@ class Product {
   const GemmW4A8Params& p_;
   const GemmW4A8Kernels& kernels_ = choose_kernels();
   GemmInt8Params finish_{};
+  Strips strips_;
   bool is_few_;
   Cut cut_;
-  Strips strips_;
   int64_t pitch_;
   Scratch<int8_t> packed_;
-  Scratch<int32_t> sums_a_;
+  Scratch<int32_t> start_;
+  RowQuantizer quantizer_;
+  Scratch<float> scale_;  // that it finds
 };
 
 // Rows [first, first + rows) of a product.
 GemmW4A8Params rows_of(GemmW4A8Params p, int64_t first, int64_t rows) {
-  const auto advanced = [](const void* from, int64_t elements, size_t size) {
-    return static_cast<const void*>(advance(from, elements, size));
-  };
-  p.m = rows;
-  p.a = advanced(p.a, first * p.a_stride, p.a_is_codes ? 1 : element_size(p.a_dtype));
-  if (p.scale_a.data != nullptr) p.scale_a.data += first * p.scale_a.stride;
-  if (p.residual != nullptr) {
-    p.residual = advanced(p.residual, first * p.residual_stride, element_size(p.residual_dtype));
-  }
-  p.out = advance(p.out, first * p.out_stride, element_size(p.out_type));
+  take_rows(&p, first, rows);
+  p.a = advance(p.a, first * p.a_stride, p.a_is_codes ? 1 : element_size(p.a_dtype));
   return p;
-}
-
-// The same with a as codes, which quantize makes.
-void multiply_quantized(GemmW4A8Params p, ParallelFor parallel) {
-  const Scratch<int8_t> codes(p.m * p.b.k);
-  const Scratch<float> scale(p.m);
-  std::fill_n(scale.data(), p.m, 0.0f);  // of rows without elements
-  QuantizeParams rows{};
-  rows.x = p.a;
-  rows.row_stride = p.a_stride;
-  rows.dtype = p.a_dtype;
-  rows.blocks = {
-      .rows = p.m, .cols = p.b.k, .block_rows = 1, .block_cols = std::max<int64_t>(1, p.b.k)};
-  rows.mapping = Mapping::kSymmetric;
-  rows.bits = 8;
-  rows.scale = scale.data();
-  rows.codes = codes.data();
-  quantize_cpu(rows, parallel);
-  p.a = codes.data();
-  p.a_stride = p.b.k;
-  p.a_is_codes = true;
-  p.scale_a = {scale.data(), 1};
-  Product(p).run(parallel);
 }
 
 }  // namespace
@@ -314,11 +267,7 @@ void gemm_w4a8_cpu(const GemmW4A8Params& params, ParallelFor parallel) {
   const int64_t rows = std::max(8 * kBlockRows, kScratchA / std::max<int64_t>(params.b.k, 1));
   for (int64_t first = 0; first < params.m; first += rows) {
     const GemmW4A8Params p = rows_of(params, first, std::min(rows, params.m - first));
-    if (p.a_is_codes) {
-      Product(p).run(parallel);
-    } else {
-      multiply_quantized(p, parallel);
-    }
+    Product(p).run(parallel);
   }
 }
 

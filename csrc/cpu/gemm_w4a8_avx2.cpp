@@ -1,7 +1,7 @@
 // Compiled with flags of its own: includes intrinsics and loops only, and calls nothing inline from
 // a header that baseline code shares, or the linker could keep this copy for older machines.
 //
-// A sum of two products of bytes up to 31 and codes fits 16 bits: vpmaddubsw does not saturate.
+// A sum of two products of nibbles and codes fits 16 bits: vpmaddubsw does not saturate.
 #include "cpu/simd_avx2.h"
 
 namespace halfword {
@@ -25,7 +25,7 @@ HALFWORD_INLINE void add_products(__m256i& sum, __m256i u8, __m256i s8) {
 
 namespace halfword {
 
-const GemmW4A8Kernels gemm_w4a8_kernels_avx2 = {0,    pack_strip, unpack,
-                                                tile, nullptr,    &gemm_int8_kernels_avx2};
+const GemmW4A8Kernels gemm_w4a8_kernels_avx2 = {0, kPasses, pack_strip, tile,
+                                                &gemm_int8_kernels_avx2};
 
 }  // namespace halfword

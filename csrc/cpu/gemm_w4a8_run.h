@@ -4,11 +4,9 @@
 // kBlockK)][rows][kBlockK] codes with zeros past k, so that a tile reads a strip from front to
 // back.
 //
-// A part is columns whose products are one integer sum: those of a group, or kExactK of them. Sums
-// begin at what is to be taken off, which takes the sum of a over the part.
-//
-// For many rows, a chunk of a panel is unpacked once: [ceil(k / kBlockK) * kBlockK / 4][kPanel][4]
-// bytes code - zero_point + 16, from 0 to 31. Few rows are multiplied by the nibbles as they lie.
+// A part is columns whose products are one integer sum: those of a group, or kExactK of them. A
+// nibble is code + 8, and a sum starts at what that is too much: -8 times the sum of a over the
+// part, or with zero points -(8 + zero_point) times.
 #pragma once
 
 #include <cstdint>
@@ -30,16 +28,7 @@ struct W4A8Strip {
   int64_t k;
   int64_t part;  // columns
   int8_t* packed;
-  int32_t* sums;  // [ceil(k / part)][rows]
-};
-
-// Columns of a panel to bytes. Those past k in the last block are of any value.
-struct W4A8Unpack {
-  const uint8_t* nibbles;
-  const uint8_t* zero_point;  // [groups][kInt4Panel], or null
-  int64_t k;
-  int64_t group;
-  uint8_t* bytes;
+  int32_t* start;  // [ceil(k / part)][rows]: -8 * sum of a
 };
 
 // For each part: acc = sum_k a * (code - zero_point), then sum = fma(float(acc), scale, sum), and
@@ -47,33 +36,32 @@ struct W4A8Unpack {
 struct W4A8Tile {
   const int8_t* a;  // a strip, or its blocks from some k on
   int64_t rows;
-  const uint8_t* b;  // bytes, or nibbles
+  const uint8_t* b;  // a panel from that k on
   int64_t k;
   int64_t part;               // columns
-  const int32_t* sums;        // [parts][rows], of a
-  const void* scale;          // [parts][kInt4Panel], as the offsets
+  const int32_t* start;       // [parts][rows]
+  const void* scale;          // [parts][kInt4Panel], as the next two
   const void* offset;         // or null
-  const uint8_t* zero_point;  // with nibbles; or null
+  const uint8_t* zero_point;  // or null
   Dtype scale_dtype;
   // Of a part that is longer than this tile, acc is kept. Null: this tile opens and closes all.
   int32_t* acc;  // [rows][kInt4Panel]
   bool opens;
   bool closes;
   float* sum;  // [rows][kInt4Panel]
-  // What the memory will be asked for next: kAheadBytes are prefetched at every block, and then
-  // ahead_step bytes are gone.
+  // What the memory will be asked for next: ahead_step bytes at every step of kStepK columns; in
+  // every pass over them, each going on where the one before it ended, or for 256 bytes where that
+  // one began.
   const uint8_t* ahead;
-  int64_t ahead_step;
+  int64_t ahead_step;  // 256, 128, 64 or 0
 };
-constexpr int64_t kAheadBytes = 512;
 
 struct GemmW4A8Kernels {
-  int64_t few_rows;  // up to which dots is faster
+  int64_t few_rows;  // that one strip holds and that gain nothing from chunks
+  int64_t passes;    // of a tile of more rows over its panel
   void (*pack_strip)(const W4A8Strip& strip);
-  void (*unpack)(const W4A8Unpack& unpack);
-  void (*tile)(const W4A8Tile& tile);  // of bytes
-  void (*dots)(const W4A8Tile& tile);  // of nibbles; null where few_rows is 0
-  const GemmInt8Kernels* int8;         // that finish
+  void (*tile)(const W4A8Tile& tile);
+  const GemmInt8Kernels* int8;  // that finish
 };
 
 extern const GemmW4A8Kernels gemm_w4a8_kernels_portable;
