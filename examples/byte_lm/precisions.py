@@ -93,7 +93,7 @@ def time_steps(configs: dict[str, Config], corpus: Corpus, rounds: int) -> Entry
         seconds[kind] = steps[UNTIMED_ROUNDS:]
     found = {}
     for kind, taken in seconds.items():
-        found[kind] = {"median_ms": 1e3 * median(taken)}
+        found[kind] = {"median_s": median(taken)}
         if BASE in seconds:
             pairs = zip(seconds[BASE], taken, strict=True)
             found[kind]["speedup"] = median(base / own for base, own in pairs)
@@ -143,7 +143,7 @@ def show(summary: dict[str, Entry], times: Entry, console: Console) -> None:
         mean = "" if found["mean_gap"] is None else f"{found['mean_gap']:+.4f}"
         gaps = " ".join(f"{gap:+.4f}" for gap in found["gaps"])
         timed = times["kinds"].get(kind, {})
-        step = f"{timed['median_ms']:.1f} ms" if timed else ""
+        step = f"{1e3 * timed['median_s']:.1f} ms" if timed else ""
         speedup = f"{timed['speedup']:.2f}x" if "speedup" in timed else ""
         loss = f"{found['final_nats']:.4f}"
         table.add_row(kind, str(len(found["seeds"])), loss, mean, gaps, step, speedup)
