@@ -92,10 +92,17 @@ HALFWORD_INLINE __m256i start_of(__m256i start, const uint8_t* zero_point) {
   return _mm256_mullo_epi32(zero, _mm256_srai_epi32(start, 3));
 }
 
-// Columns 0 to 3 or 4 to 7 of a step.
+alignas(32) constexpr uint8_t kLowNibbles[32] = {15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15,
+                                                 15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 15,
+                                                 15, 15, 15, 15, 15, 15, 15, 15, 15, 15};
+
+// Columns 0 to 3 or 4 to 7 of a step. As asm, because there is no register for the mask, and gcc
+// would take one.
 HALFWORD_INLINE __m256i nibbles_of(const uint8_t* p, int half) {
-  const __m256i x = load_vector(p);
-  return _mm256_and_si256(half == 0 ? x : _mm256_srli_epi16(x, 4), _mm256_set1_epi8(15));
+  __m256i x = load_vector(p);
+  if (half == 1) x = _mm256_srli_epi16(x, 4);
+  asm volatile("vpand %1, %0, %0" : "+x"(x) : "m"(kLowNibbles));
+  return x;
 }
 
 template <int kRows>
