@@ -203,20 +203,6 @@ void lend_all(const PackInt4Params& p) {
   lend(p.packed, int4_bytes(p.layout, p.n, p.k), 1, "packed");
 }
 
-void lend_all(const GemmW4A8Params& p) {
-  lend_rows(p.a, p.m, p.a_stride, p.b.k, p.a_is_codes ? 1 : element_size(p.a_dtype), "a");
-  lend(p.b.data, int4_bytes(p.b.layout, p.b.n, p.b.k), 1, "b");
-  lend(p.b.scale, p.b.groups() * p.b.n, element_size(p.b.scale_dtype), "b_scale");
-  lend(p.b.zero_point, p.b.groups() * p.b.n, 1, "b_zero_point");
-  lend(p.b.offset, p.b.groups() * p.b.n, element_size(p.b.scale_dtype), "b_offset");
-  lend_rows(p.scale_a.data, p.m, p.scale_a.stride, 1, sizeof(float), "scale_a");
-  lend(p.bias, p.n, element_size(p.bias_dtype), "bias");
-  lend_rows(p.residual, p.m, p.residual_stride, p.n, element_size(p.residual_dtype), "residual");
-  lend(p.scale_out, 1, sizeof(float), "scale_out");
-  lend(p.zero_point_out, 1, sizeof(int32_t), "zero_point_out");
-  lend_rows(p.out, p.m, p.out_stride, p.n, element_size(p.out_type), "out");
-}
-
 void lend_all(const PackInt8Params& p) {
   lend_rows(p.b, p.n, p.row_stride, p.k, 1, "b");
   lend(p.packed, pitched_bytes(p.n, p.k), 1, "packed");

@@ -205,7 +205,7 @@ def _files_of(folder: Path) -> dict[str, Any]:
     files: dict[str, Any] = {}
     for path in sorted(folder.glob("*.safetensors")):
         try:
-            file = safe_open(path, framework="pt")
+            file: Any = safe_open(path, framework="pt")
         except SafetensorError as error:
             raise ValueError(f"load_checkpoint: {path.name} is damaged: {error}") from error
         for key in file.keys():  # noqa: SIM118 - not a mapping
