@@ -1,6 +1,7 @@
 // A row after the other, a chunk at a time; the last one from a copy that zeros fill up.
 #include "ops/pack_int4.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "cpu/int4_rows.h"
@@ -36,7 +37,7 @@ void fill_rows_past_end(const PackInt4Params& p) {
   if (p.layout != Int4Layout::kPanels || p.n % kInt4Panel == 0) return;
   const int64_t whole = int4_bytes(p.layout, p.n / kInt4Panel * kInt4Panel, p.k);
   const int64_t all = int4_bytes(p.layout, p.n, p.k);
-  std::memset(p.packed + whole, int4_pair(0, 0), static_cast<size_t>(all - whole));
+  std::fill(p.packed + whole, p.packed + all, int4_pair(0, 0));
 }
 
 }  // namespace

@@ -40,10 +40,11 @@ HALFWORD_INLINE void random_call_pairs(const RandomStream& stream, int64_t call,
                          counting_from(static_cast<uint32_t>(second)));
   const CallWordPair high(CallWord(static_cast<uint32_t>(first >> 32)),
                           CallWord(static_cast<uint32_t>(second >> 32)));
-  const auto words =
-      philox4x32<CallWordPair>({{low, high, stream.high[0], stream.high[1]}}, stream.seed).word;
-  store_calls(out, {words[0].a, words[1].a, words[2].a, words[3].a});
-  store_calls(out + 4 * kCallLanes, {words[0].b, words[1].b, words[2].b, words[3].b});
+  const auto drawn =
+      philox4x32<CallWordPair>({{low, high, stream.high[0], stream.high[1]}}, stream.seed);
+  const auto& [w0, w1, w2, w3] = drawn.word;
+  store_calls(out, {w0.a, w1.a, w2.a, w3.a});
+  store_calls(out + 4 * kCallLanes, {w0.b, w1.b, w2.b, w3.b});
 }
 
 // For `count` consecutive elements from a multiple of kRandomBlock; a call's words are the bits of
