@@ -173,6 +173,8 @@ def test_cuda_library_exports_its_c_functions_only(libraries):
     assert set(strong) == {
         "halfword_forget_adam_plan",
         "halfword_gemm_int8_plan",
+        "halfword_gemm_w4a16_plan",
+        "halfword_gemm_w4a8_plan",
         *(f"halfword_cuda_{name}" for name in asked),
     }
 
