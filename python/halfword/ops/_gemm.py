@@ -1,4 +1,4 @@
-"""What products by 4-bit weights have in common: the shapes and layouts that their kernels take."""
+"""What products have in common: the shapes and layouts that their kernels take."""
 
 import math
 from typing import Literal
@@ -55,9 +55,7 @@ class Product:
 
     def matrix(self, x: Tensor, columns: int) -> Tensor:
         """x as a matrix with consecutive columns, copied if need be."""
-        if x.dim() != 2:
-            x = x.reshape(self.m, columns)
-        return x if x.stride(1) == 1 else x.contiguous()
+        return consecutive(x if x.dim() == 2 else x.reshape(self.m, columns))
 
     def residual(self, x: Tensor | None) -> Tensor | None:
         """The same for what is added, if it has the shape of the result."""
@@ -67,19 +65,13 @@ class Product:
 
     def each_row(self, x: Tensor | None) -> Tensor | None:
         """Values of the rows of a, where x has one for each."""
-        return dense(x if x is None or list(x.shape) != self.lead else x.reshape(self.m))
+        return dense(each_row(x, self.lead, self.m))
 
     def written(self) -> Tensor:
         """The result as a matrix in the same memory."""
         if len(self.lead) == 1:
             return self.out
-        try:
-            return self.out.view(self.m, self.shape[-1])
-        except RuntimeError:
-            raise ValueError(
-                f"{self.op}: out must have rows that a matrix can have; got strides "
-                f"{list(self.out.stride())} of shape {list(self.out.shape)}"
-            ) from None
+        return rows_of_out(self.op, self.out, self.m, self.shape[-1])
 
 
 def activation_code(op: str, activation: str | None) -> int:
@@ -93,3 +85,24 @@ def activation_code(op: str, activation: str | None) -> int:
 def dense(x: Tensor | None) -> Tensor | None:
     """x without gaps, copied if need be."""
     return x if x is None or x.is_contiguous() else x.contiguous()
+
+
+def consecutive(x: Tensor) -> Tensor:
+    """x with consecutive columns, copied if it is a matrix that has none."""
+    return x if x.is_contiguous() or x.dim() != 2 or x.stride(1) == 1 else x.contiguous()
+
+
+def each_row(x: Tensor | None, lead: list[int], m: int) -> Tensor | None:
+    """Values of the m rows of a, where x has one for each."""
+    return x if x is None or list(x.shape) != lead else x.reshape(m)
+
+
+def rows_of_out(op: str, out: Tensor, m: int, n: int) -> Tensor:
+    """out as a matrix in the same memory."""
+    try:
+        return out.view(m, n)
+    except RuntimeError:
+        raise ValueError(
+            f"{op}: out must have rows that a matrix can have; got strides "
+            f"{list(out.stride())} of shape {list(out.shape)}"
+        ) from None

@@ -1,11 +1,11 @@
 """The exact product of two int8 matrices, and what usually stands before and behind it."""
 
 import math
-from typing import Literal
 
 import torch
 from torch import Tensor
 
+from ._gemm import Activation, activation_code, consecutive, dense, each_row, rows_of_out
 from ._library import call, define, mark_written
 from .pack_int8 import PackedInt8
 
@@ -15,8 +15,6 @@ _OP = define(
     "Tensor? scale_out, Tensor? zero_point_out, Tensor(a!) out) -> ()",
     fake=lambda *args: None,
 )
-
-_ACTIVATIONS = {None: 0, "relu": 1, "gelu": 2, "gelu_tanh": 3, "silu": 4}
 
 
 def gemm_int8(
@@ -28,7 +26,7 @@ def gemm_int8(
     zero_point_a: Tensor | None = None,
     bias: Tensor | None = None,
     residual: Tensor | None = None,
-    activation: Literal["relu", "gelu", "gelu_tanh", "silu"] | None = None,
+    activation: Activation | None = None,
     out_dtype: torch.dtype | None = None,
     out: Tensor | None = None,
     beta: float = 0.0,
@@ -88,10 +86,7 @@ def gemm_int8(
     Source: Jacob et al., "Quantization and training of neural networks for efficient
         integer-arithmetic-only inference", CVPR 2018, section 2.
     """
-    activation_code = _ACTIVATIONS.get(activation)
-    if activation_code is None:
-        known = ", ".join(map(repr, _ACTIVATIONS))
-        raise ValueError(f"gemm_int8: activation must be one of {known}; got {activation!r}")
+    code = activation_code("gemm_int8", activation)
     if a.dim() == 0:
         raise ValueError("gemm_int8: a must have rows; got a tensor without dimensions")
     *lead, k = a.shape
@@ -100,7 +95,7 @@ def gemm_int8(
         if b.k != k:
             raise ValueError(f"gemm_int8: b must have as many columns as a ({k}); got {b}")
     else:
-        data, layout, sums, n = _consecutive(b), 0, None, b.shape[0] if b.dim() else 0
+        data, layout, sums, n = consecutive(b), 0, None, b.shape[0] if b.dim() else 0
     shape = [*lead, n]
     given = out
     if out is None:
@@ -116,14 +111,14 @@ def gemm_int8(
         a = a.detach()
     if len(lead) != 1:
         m = math.prod(lead)
-        a, matrix = a.reshape(m, k), _rows(out, m, n)
-        scale_a, zero_point_a = _flat(scale_a, lead, m), _flat(zero_point_a, lead, m)
+        a, matrix = a.reshape(m, k), rows_of_out("gemm_int8", out, m, n)
+        scale_a, zero_point_a = each_row(scale_a, lead, m), each_row(zero_point_a, lead, m)
         if residual is not None and list(residual.shape) == shape:
             residual = residual.reshape(m, n)
     call(
-        _OP, _consecutive(a), data, layout, sums, _dense(scale_a), _dense(scale_b),
-        _dense(zero_point_a), _dense(bias), None if residual is None else _consecutive(residual),
-        activation_code, beta, scale_out, zero_point_out, matrix,
+        _OP, consecutive(a), data, layout, sums, dense(scale_a), dense(scale_b),
+        dense(zero_point_a), dense(bias), None if residual is None else consecutive(residual),
+        code, beta, scale_out, zero_point_out, matrix,
     )  # fmt: skip
     if given is not None:
         mark_written([given])
@@ -136,28 +131,3 @@ def _default_dtype(a: Tensor, scale_out: Tensor | None, *scalings: object) -> to
     if a.dtype != torch.int8:
         return a.dtype
     return torch.int32 if all(each is None for each in scalings) else torch.float32
-
-
-def _consecutive(x: Tensor) -> Tensor:
-    """x with consecutive columns, copied if it has none."""
-    return x if x.is_contiguous() or x.dim() != 2 or x.stride(1) == 1 else x.contiguous()
-
-
-def _dense(x: Tensor | None) -> Tensor | None:
-    return x if x is None or x.is_contiguous() else x.contiguous()
-
-
-def _flat(x: Tensor | None, lead: list[int], m: int) -> Tensor | None:
-    """Values of the rows of a, where x has one for each."""
-    return x if x is None or list(x.shape) != lead else x.reshape(m)
-
-
-def _rows(out: Tensor, m: int, n: int) -> Tensor:
-    """out as a matrix in the same memory."""
-    try:
-        return out.view(m, n)
-    except RuntimeError:
-        raise ValueError(
-            "gemm_int8: out must have rows that a matrix can have; got strides "
-            f"{list(out.stride())} of shape {list(out.shape)}"
-        ) from None
