@@ -13,6 +13,7 @@ from rich.console import Console
 from .config import DEVICES, PRECISIONS, Config, UserError, option
 from .data import load_corpus
 from .progress import make_progress
+from .quantized import FORMS, compare_forms, show_texts, table
 from .report import comparison, plot, summary, write_log
 from .sample import generate, printable
 from .train import Interruption, Run, train
@@ -76,7 +77,7 @@ def make_parser() -> Parser:
         type=Path,
         default=Path("runs/byte_lm"),
         metavar="DIR",
-        help="for checkpoint.pt, log.json and loss.png",
+        help="for checkpoint.pt, log.json, loss.png and what --quantize writes",
     )
     other.add_argument("--resume", action="store_true", help="continue from DIR/checkpoint.pt")
     other.add_argument("--save-every", type=int, default=500, help="steps between checkpoints")
@@ -85,6 +86,14 @@ def make_parser() -> Parser:
     other.add_argument("--sample-bytes", type=int, default=400, help="length of the sample")
     other.add_argument(
         "--temperature", type=float, default=0.7, help="of the sample; 0 takes the most likely byte"
+    )
+    other.add_argument(
+        "--quantize",
+        nargs="+",
+        choices=FORMS,
+        default=[],
+        metavar="|".join(FORMS),
+        help="afterwards, compare the model with these forms of it: bits per byte, size, speed",
     )
     other.add_argument("--quiet", action="store_true", help="say nothing unless something is wrong")
     return parser
@@ -135,6 +144,8 @@ def execute(args: argparse.Namespace, command: list[str]) -> int:
         )
         return EXIT_STOPPED
     show_results(run, args.out, console)
+    if args.quantize:
+        show_forms(run, args, console)
     return 0
 
 
@@ -153,6 +164,14 @@ def show_results(run: Run, out: Path, console: Console) -> None:
         console.print(comparison(*run.sides))
     console.print(summary(run), markup=False)
     console.print(f"log, curves and checkpoint are in {out}", markup=False)
+
+
+def show_forms(run: Run, args: argparse.Namespace, console: Console) -> None:
+    """Compare the forms of the trained model that were asked for."""
+    forms = list(dict.fromkeys(args.quantize))
+    result = compare_forms(run, forms, args.prompt, args.sample_bytes, args.out, console)
+    show_texts(result, console)
+    console.print(table(result))
 
 
 def main(command: list[str] | None = None) -> int:

@@ -6,10 +6,8 @@ all precisions take turns for a few steps, and these are timed.
 """
 
 import argparse
-import datetime
 import json
 import math
-import subprocess
 import sys
 from dataclasses import fields
 from pathlib import Path
@@ -24,10 +22,9 @@ from .__main__ import EXIT_USER_ERROR, SETTINGS, Parser
 from .config import Config, UserError, option
 from .data import Corpus, load_corpus
 from .progress import make_progress
-from .report import versions
+from .report import ROOT, machine
 from .train import Interruption, Run
 
-ROOT = Path(__file__).resolve().parents[2]
 KINDS: dict[str, dict[str, Any]] = {
     "fp32": {"precision": "fp32"},
     "bf16": {"precision": "bf16"},
@@ -68,16 +65,6 @@ def train(config: Config, corpus: Corpus, kind: str, console: Console) -> Entry 
     }
 
 
-def machine(config: Config) -> Entry:
-    """Where and when something ran."""
-    return {
-        **versions(),
-        "device": config.torch_device.type,
-        "git": git_revision(),
-        "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
-    }
-
-
 def time_steps(configs: dict[str, Config], corpus: Corpus, rounds: int) -> Entry:
     """What a step takes in each precision, from rounds in which each takes one. Whatever else the
     machine does in a round slows them all, so ratios are taken within a round."""
@@ -99,15 +86,6 @@ def time_steps(configs: dict[str, Config], corpus: Corpus, rounds: int) -> Entry
             found[kind]["speedup"] = median(base / own for base, own in pairs)
     first = next(iter(configs.values()))
     return {"rounds": rounds, "kinds": found, "machine": machine(first)}
-
-
-def git_revision() -> str:
-    """The commit that ran, marked if the tree was not that commit."""
-    command = ["git", "-C", str(ROOT), "describe", "--always", "--abbrev=12", "--dirty"]
-    try:
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"
 
 
 def is_of(entry: Entry, kind: str, config: Config, corpus: Corpus) -> bool:

@@ -1,8 +1,10 @@
 """What a run leaves behind: a JSON log, a PNG of the curves, and the tables on the screen."""
 
+import datetime
 import json
 import math
 import platform
+import subprocess
 from pathlib import Path
 from statistics import median, quantiles
 from typing import Any
@@ -13,10 +15,12 @@ from rich.table import Table
 
 import halfword
 
+from .config import Config
 from .data import Corpus
 from .side import PHASES, History, Side
 from .train import Run
 
+ROOT = Path(__file__).resolve().parents[2]
 SMOOTHED_SHARE = 0.02  # of the run, averaged in the plot; the raw losses are in the log
 COLOURS = {"halfword": "tab:blue", "torch": "tab:orange"}
 
@@ -56,6 +60,25 @@ def versions() -> dict[str, str]:
         "machine": platform.machine(),
         "threads": str(torch.get_num_threads()),
     }
+
+
+def machine(config: Config) -> dict[str, Any]:
+    """Where and when something ran."""
+    return {
+        **versions(),
+        "device": config.torch_device.type,
+        "git": git_revision(),
+        "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+    }
+
+
+def git_revision() -> str:
+    """The commit that ran, marked if the tree was not that commit."""
+    command = ["git", "-C", str(ROOT), "describe", "--always", "--abbrev=12", "--dirty"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
 
 
 def side_facts(side: Side) -> dict[str, Any]:

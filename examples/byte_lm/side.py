@@ -60,15 +60,10 @@ class Side:
         self.history.mark()
         self.history.add_loss(torch.stack(losses).mean())
 
-    @torch.no_grad()
     def evaluate(self, text: Tensor, target: Tensor) -> float:
         """Bits per byte on `text`, a training batch at a time."""
-        total = 0.0
-        for start in range(0, len(text), self.config.batch):
-            rows = slice(start, start + self.config.batch)
-            with self._autocast():
-                total += self.model.loss(text[rows], target[rows]).item() * len(text[rows])
-        return total / len(text) / math.log(2)
+        with self._autocast():
+            return bits_per_byte(self.model, text, target, self.config.batch)
 
     def skipped_steps(self) -> int:
         """Steps whose gradients overflowed: those that the optimizer did not count."""
@@ -159,6 +154,16 @@ class TorchSide(Side):
         return torch.autocast(self.config.torch_device.type, self.config.dtype, enabled=mixed)
 
 
+@torch.no_grad()
+def bits_per_byte(model: ByteGPT, text: Tensor, target: Tensor, batch: int) -> float:
+    """What a model needs to encode each byte of `target`, in batches of this many rows."""
+    total = 0.0
+    for start in range(0, len(text), batch):
+        rows = slice(start, start + batch)
+        total += model.loss(text[rows], target[rows]).item() * len(text[rows])
+    return total / len(text) / math.log(2)
+
+
 class History:
     """Losses and times of every step, left on the device until someone reads them."""
 
@@ -225,5 +230,10 @@ def make_sides(config: Config) -> list[Side]:
 def initial_model(config: Config) -> ByteGPT:
     """The FP32 model that the seed describes, on the run's device."""
     torch.manual_seed(config.seed)
+    return empty_model(config)
+
+
+def empty_model(config: Config) -> ByteGPT:
+    """A model of these sizes, on the run's device, with weights of no meaning."""
     sizes = {field.name: getattr(config, field.name) for field in fields(ModelConfig)}
     return ByteGPT(ModelConfig(**sizes)).to(config.torch_device)
