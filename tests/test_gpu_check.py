@@ -125,28 +125,38 @@ def test_a_command_that_is_not_there_fails():
 
 CHILD = "import time; time.sleep(600)"
 PARENT = """
-import subprocess, sys, time
-child = subprocess.Popen([sys.executable, "-c", {child!r}])
-print("child", child.pid, flush=True)
+import pathlib, subprocess, sys, time
 try:
+    child = subprocess.Popen([sys.executable, "-c", {child!r}])
+    print("child", child.pid, flush=True)
+    pathlib.Path({begun!r}).touch()
     time.sleep(600)
 except KeyboardInterrupt:
     print("asked to end", flush=True)
 """
 
 
-def test_a_late_command_is_asked_to_end_and_its_children_end_with_it():
-    command = [sys.executable, "-c", PARENT.format(child=CHILD)]
-    done = gpu_steps.run_command(command, {}, 4)
+def test_a_late_command_is_asked_to_end_and_its_children_end_with_it(monkeypatch, tmp_path):
+    begun = tmp_path / "begun"
+
+    class Late(subprocess.Popen):
+        """Its limit is over as soon as it has begun."""
+
+        def communicate(self, input=None, timeout=None):
+            while self.poll() is None and not begun.exists():
+                time.sleep(0.01)
+            return super().communicate(input, timeout)
+
+    monkeypatch.setattr(subprocess, "Popen", Late)
+    monkeypatch.setattr(gpu_steps, "GRACE_S", 60.0)
+    command = [sys.executable, "-c", PARENT.format(child=CHILD, begun=str(begun))]
+    done = gpu_steps.run_command(command, {}, 0.0)
     assert done.status is None
     lines = done.output.splitlines()
     assert "asked to end" in lines
     child = next(int(line.split()[1]) for line in lines if line.startswith("child"))
-    for _ in range(100):
-        if not is_running(child):
-            break
-        time.sleep(0.05)
-    assert not is_running(child)
+    while is_running(child):
+        time.sleep(0.01)
 
 
 def is_running(pid):
