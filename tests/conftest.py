@@ -1,7 +1,12 @@
 """The devices that kernel tests run over: one CPU instruction set after another, the software GPU,
 and a CUDA device where there is one."""
 
+import os
 from contextlib import contextmanager
+
+# Several tests run at a time, and each has threads for all cores: those that wait must not take the
+# cores from those that work. Read when torch is loaded.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 import pytest
 import torch
