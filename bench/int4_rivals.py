@@ -13,8 +13,8 @@ from torch import Tensor
 
 from halfword import ops
 
-from .int8_rivals import openvino_run, side
-from .others import installed, side_of
+from .int8_rivals import onnxruntime_node, openvino_run, side
+from .others import side_of
 from .problem import Outcome
 
 ZERO = 8  # the nibble of 0
@@ -73,34 +73,12 @@ def torch_int4pack(p: Int4Problem) -> Outcome:
 
 def onnxruntime(p: Int4Problem, level: int) -> Outcome:
     """MatMulNBits; level 4 quantizes activations, level 1 computes in FP32."""
-    name = "ONNX Runtime MatMulNBits, " + ("INT8" if level == 4 else "FP32")
-
-    def make(ort: Any) -> Outcome:
-        from onnx import TensorProto, helper, numpy_helper
-
-        blocks = p.packed_by_two().view(p.n, p.k // p.group, p.group // 2)
-        tensors = {"B": blocks, "S": p.scale.float().reshape(-1)}
-        weights = [numpy_helper.from_array(each.numpy(), key) for key, each in tensors.items()]
-        node = helper.make_node(
-            "MatMulNBits", ["A", "B", "S"], ["Y"], domain="com.microsoft",
-            K=p.k, N=p.n, bits=4, block_size=p.group, accuracy_level=level,
-        )  # fmt: skip
-        ends = [helper.make_tensor_value_info(end, TensorProto.FLOAT, shape)
-                for end, shape in (("A", [p.m, p.k]), ("Y", [p.m, p.n]))]  # fmt: skip
-        graph = helper.make_graph([node], "linear", ends[:1], ends[1:], weights)
-        opsets = [helper.make_opsetid("", 21), helper.make_opsetid("com.microsoft", 1)]
-        model = helper.make_model(graph, opset_imports=opsets, ir_version=10)
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = torch.get_num_threads()
-        session = ort.InferenceSession(
-            model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-        )
-        feed = {"A": p.x.float().numpy()}
-        return side(name, lambda: lambda: session.run(None, feed)[0])
-
-    if not installed("onnx"):
-        return f"{name}: onnx is not installed"
-    return side_of(name, "onnxruntime", make)
+    blocks = p.packed_by_two().view(p.n, p.k // p.group, p.group // 2)
+    tensors = {"B": blocks, "S": p.scale.float().reshape(-1)}
+    return onnxruntime_node(
+        "MatMulNBits", ", INT8" if level == 4 else ", FP32", p.x, p.n, tensors,
+        K=p.k, N=p.n, bits=4, block_size=p.group, accuracy_level=level,
+    )  # fmt: skip
 
 
 def openvino(p: Int4Problem, quantizes: bool) -> Outcome:

@@ -135,32 +135,9 @@ def linear_dynamic(p: LinearProblem, engine: str) -> Outcome:
 
 
 def onnxruntime_dynamic(p: LinearProblem) -> Outcome:
-    name = "ONNX Runtime DynamicQuantizeMatMul"
-
-    def make(ort: Any) -> Outcome:
-        from onnx import TensorProto, helper, numpy_helper
-
-        tensors = {"B": p.w_codes.t().contiguous(), "S": p.w_scale,
-                   "Z": torch.zeros(p.n, dtype=torch.int8)}  # fmt: skip
-        weights = [numpy_helper.from_array(each.numpy(), key) for key, each in tensors.items()]
-        node = helper.make_node("DynamicQuantizeMatMul", ["A", "B", "S", "Z"], ["Y"],
-                                domain="com.microsoft")  # fmt: skip
-        ends = [helper.make_tensor_value_info(end, TensorProto.FLOAT, shape)
-                for end, shape in (("A", [p.m, p.k]), ("Y", [p.m, p.n]))]  # fmt: skip
-        graph = helper.make_graph([node], "linear", ends[:1], ends[1:], weights)
-        opsets = [helper.make_opsetid("", 21), helper.make_opsetid("com.microsoft", 1)]
-        model = helper.make_model(graph, opset_imports=opsets, ir_version=10)
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = torch.get_num_threads()
-        session = ort.InferenceSession(
-            model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-        )
-        feed = {"A": p.x.float().numpy()}
-        return side(name, lambda: lambda: session.run(None, feed)[0])
-
-    if not installed("onnx"):
-        return f"{name}: onnx is not installed"
-    return side_of(name, "onnxruntime", make)
+    tensors = {"B": p.w_codes.t().contiguous(), "S": p.w_scale,
+               "Z": torch.zeros(p.n, dtype=torch.int8)}  # fmt: skip
+    return onnxruntime_node("DynamicQuantizeMatMul", "", p.x, p.n, tensors)
 
 
 def openvino_dynamic(p: LinearProblem, group: int | None) -> Outcome:
@@ -194,7 +171,38 @@ def torch_linear(p: LinearProblem, name: str) -> Outcome:
     return side(f"torch linear, {name}", lambda: lambda: torch.nn.functional.linear(x, w))
 
 
-# --- OpenVINO -------------------------------------------------------------------------------------
+# --- runtimes of their own ------------------------------------------------------------------------
+
+
+def onnxruntime_node(
+    node: str, how: str, x: Tensor, n: int, tensors: dict[str, Tensor], **attributes: int
+) -> Outcome:
+    """A product of FP32 activations and constant tensors that is one node of ONNX Runtime's own."""
+    name = f"ONNX Runtime {node}{how}"
+
+    def make(ort: Any) -> Outcome:
+        from onnx import TensorProto, helper, numpy_helper
+
+        constants = [numpy_helper.from_array(each.numpy(), key) for key, each in tensors.items()]
+        product = helper.make_node(
+            node, ["A", *tensors], ["Y"], domain="com.microsoft", **attributes
+        )
+        ends = [helper.make_tensor_value_info(end, TensorProto.FLOAT, [len(x), columns])
+                for end, columns in (("A", x.shape[1]), ("Y", n))]  # fmt: skip
+        graph = helper.make_graph([product], "linear", ends[:1], ends[1:], constants)
+        opsets = [helper.make_opsetid("", 21), helper.make_opsetid("com.microsoft", 1)]
+        model = helper.make_model(graph, opset_imports=opsets, ir_version=10)
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = torch.get_num_threads()
+        session = ort.InferenceSession(
+            model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+        )
+        feed = {"A": x.float().numpy()}
+        return side(name, lambda: lambda: session.run(None, feed)[0])
+
+    if not installed("onnx"):
+        return f"{name}: onnx is not installed"
+    return side_of(name, "onnxruntime", make)
 
 
 def _float(value: float) -> Any:
