@@ -15,11 +15,11 @@ from ..quant.quantize_model import serves
 from ..quant.recipes import Int8Dynamic, Int8Static
 from ..quant.spec import Spec
 from .int8_linear import as_autocast, check_input
-from .packed import PackedModule
+from .packed import PackedLinear
 
 
 @serves(Int8Dynamic)
-class Int8DynamicLinear(PackedModule):
+class Int8DynamicLinear(PackedLinear):
     """A linear layer with one byte a weight, whose input is quantized per token.
 
     The weight is INT8 codes with a scale a row. It does not train; what is below the layer does,
@@ -47,14 +47,10 @@ class Int8DynamicLinear(PackedModule):
         *,
         recipe: Any = Int8Dynamic(),  # noqa: B008  (frozen)
     ) -> None:
-        super().__init__()
-        self.in_features, self.out_features, self.recipe = in_features, out_features, recipe
+        super().__init__(in_features, out_features, bias, device, dtype, recipe)
         codes = torch.zeros(out_features, in_features, dtype=torch.int8, device=device)
         self.register_buffer("weight_codes", codes)
         self.register_buffer("weight_scale", torch.zeros(out_features, device=device))
-        self.bias: nn.Parameter | None = None
-        if bias:
-            self.bias = nn.Parameter(torch.zeros(out_features, device=device, dtype=dtype))
 
     @classmethod
     def from_float(cls, linear: nn.Linear, recipe: Any) -> "Int8DynamicLinear":
@@ -88,13 +84,6 @@ class Int8DynamicLinear(PackedModule):
             tokens, *layer, self.recipe.grad_input
         )
         return y.view(*x.shape[:-1], self.out_features)
-
-    def extra_repr(self) -> str:
-        """Sizes and recipe."""
-        return (
-            f"in_features={self.in_features}, out_features={self.out_features}, "
-            f"bias={self.bias is not None}, recipe={self.recipe}"
-        )
 
     def _input_quantizer(self) -> tuple[Spec | None, Tensor | None, Tensor | None]:
         """How, by which scale and which zero point, where that is known before the input."""

@@ -16,11 +16,11 @@ from ..quant.quantize_model import serves
 from ..quant.recipes import Int4WeightOnly
 from .int4_state import FIELDS, check_state, group_of
 from .int8_linear import as_autocast, check_input
-from .packed import PackedModule
+from .packed import PackedLinear
 
 
 @serves(Int4WeightOnly)
-class Int4Linear(PackedModule):
+class Int4Linear(PackedLinear):
     """A linear layer with half a byte a weight, and a scale for each group of a row.
 
     The weight does not train; what is below the layer does, and so does the bias. ``state_dict``
@@ -61,8 +61,7 @@ class Int4Linear(PackedModule):
         *,
         recipe: Int4WeightOnly = Int4WeightOnly(),  # noqa: B008  (frozen)
     ) -> None:
-        super().__init__()
-        self.in_features, self.out_features, self.recipe = in_features, out_features, recipe
+        super().__init__(in_features, out_features, bias, device, dtype, recipe)
         self.group_size = group_of(recipe.group_size, in_features)
         groups = -(-in_features // self.group_size)
         nibbles = (out_features, -(-in_features // 2))
@@ -74,9 +73,6 @@ class Int4Linear(PackedModule):
         }
         for name in FIELDS:
             self.register_buffer(name, fresh.get(name))
-        self.bias: nn.Parameter | None = None
-        if bias:
-            self.bias = nn.Parameter(torch.zeros(out_features, device=device, dtype=dtype))
 
     @classmethod
     def from_float(cls, linear: nn.Linear, recipe: Int4WeightOnly) -> "Int4Linear":
@@ -163,12 +159,8 @@ class Int4Linear(PackedModule):
         return y.view(*x.shape[:-1], self.out_features)
 
     def extra_repr(self) -> str:
-        """Sizes and recipe."""
-        ordered = "" if self.input_order is None else ", ordered=True"
-        return (
-            f"in_features={self.in_features}, out_features={self.out_features}, "
-            f"bias={self.bias is not None}{ordered}, recipe={self.recipe}"
-        )
+        """Sizes and recipe, and whether the columns have an order of their own."""
+        return super().extra_repr() + ("" if self.input_order is None else ", ordered=True")
 
     def _pack(self) -> Any:
         return pack_weight(self.weight(), self.recipe.act_bits)

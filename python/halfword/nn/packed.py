@@ -1,4 +1,4 @@
-"""Layers that keep a copy of their weight in the form that kernels read fastest."""
+"""What frozen linear layers share: a copy of the weight in the form that kernels read fastest."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 
 
-class PackedModule(nn.Module):
-    """A layer whose buffers are codes and their scales.
+class PackedLinear(nn.Module):
+    """A linear layer whose buffers are codes and their scales.
 
     They are packed at the first call, and again after they have changed. What is packed is no part
     of a state dict, nor of a copy. A compiled model notices a change by ``load_state_dict`` or
@@ -17,6 +17,28 @@ class PackedModule(nn.Module):
 
     _packed: Any = None
     _packed_from: Any = None
+
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        bias: bool,
+        device: Any,
+        dtype: torch.dtype | None,
+        recipe: Any,
+    ) -> None:
+        super().__init__()
+        self.in_features, self.out_features, self.recipe = in_features, out_features, recipe
+        self.bias: nn.Parameter | None = None
+        if bias:
+            self.bias = nn.Parameter(torch.zeros(out_features, device=device, dtype=dtype))
+
+    def extra_repr(self) -> str:
+        """Sizes and recipe."""
+        return (
+            f"in_features={self.in_features}, out_features={self.out_features}, "
+            f"bias={self.bias is not None}, recipe={self.recipe}"
+        )
 
     def _pack(self) -> Any:
         """The packed form of what the buffers hold."""
