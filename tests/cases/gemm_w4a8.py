@@ -1,21 +1,6 @@
 """Shapes of products by 4-bit weights, shared with bench."""
 
-from dataclasses import dataclass
-
-
-@dataclass(frozen=True)
-class Case:
-    """``[m, k] @ [n, k].T`` with scales of ``group`` columns, and why."""
-
-    m: int
-    n: int
-    k: int
-    group: int
-    why: str
-
-    def __str__(self) -> str:
-        return f"{self.m}x{self.n}x{self.k}g{self.group}"
-
+from .gemm_w4a16 import Case
 
 EDGES = [
     Case(0, 5, 7, 7, "no rows of a"),

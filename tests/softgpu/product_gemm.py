@@ -2,7 +2,7 @@
 adversary does: see :mod:`.product`."""
 
 import ctypes
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import torch
 
@@ -20,6 +20,9 @@ ADVERSARIES = product.ADVERSARIES | {
 }
 
 
+P = TypeVar("P", bound=tuple)
+
+
 class Plan(NamedTuple):
     """``GemmPlan`` of csrc/cuda/gemm_int8_plan.h."""
 
@@ -31,14 +34,21 @@ class Plan(NamedTuple):
     cycles: float
 
 
+def plan_by(op: str, fields: type[P], sizes: tuple[int, ...], *counts: int) -> P:
+    """What ``halfword_<op>_plan`` says, which takes sizes of 64 bits and counts of 32."""
+    function = getattr(glue(), f"halfword_{op}_plan")
+    function.restype = ctypes.c_double
+    function.argtypes = (
+        *[ctypes.c_int64] * len(sizes), *[ctypes.c_int32] * len(counts), ctypes.c_void_p
+    )  # fmt: skip
+    words = (ctypes.c_int64 * (len(fields._fields) - 1))()
+    cycles = function(*sizes, *counts, words)
+    return fields(*words, cycles)
+
+
 def plan_of(m: int, n: int, k: int, processors: int = PROCESSORS) -> Plan:
     """How a product is cut."""
-    function = glue().halfword_gemm_int8_plan
-    function.restype = ctypes.c_double
-    function.argtypes = (*[ctypes.c_int64] * 3, ctypes.c_int32, ctypes.c_void_p)
-    words = (ctypes.c_int64 * (len(Plan._fields) - 1))()
-    cycles = function(m, n, k, processors, words)
-    return Plan(*words, cycles)
+    return plan_by("gemm_int8", Plan, (m, n, k), processors)
 
 
 class Shape(NamedTuple):

@@ -1,7 +1,6 @@
 """What the CUDA kernels of gemm_w4a16 must do on the software GPU, whatever the adversary does: see
 :mod:`.product`. Where a check compares bits, every sum is exact in FP32."""
 
-import ctypes
 from typing import NamedTuple
 
 import torch
@@ -10,31 +9,16 @@ from halfword import ops
 
 from ..compare import assert_same_bits
 from .product import at_odd_place, deferred, same_on_both, stream
-from .product_gemm import ADVERSARIES, PROCESSORS
-from .redirect import glue, redirected
+from .product_gemm import ADVERSARIES, PROCESSORS, plan_by
+from .product_w4a8 import FLOATS, Plan
+from .redirect import redirected
 
 __all__ = ["ADVERSARIES", "CHECKS"]
-
-FLOATS = (torch.float32, torch.bfloat16, torch.float16)
-
-
-class Plan(NamedTuple):
-    """``GemmW4A16Plan`` of csrc/cuda/gemm_w4a16_plan.h."""
-
-    tile: int
-    m_tiles: int
-    n_tiles: int
-    cycles: float
 
 
 def plan_of(m: int, n: int, k: int, terms: int = 1, processors: int = PROCESSORS) -> Plan:
     """How a product is cut."""
-    function = glue().halfword_gemm_w4a16_plan
-    function.restype = ctypes.c_double
-    function.argtypes = (*[ctypes.c_int64] * 3, *[ctypes.c_int32] * 2, ctypes.c_void_p)
-    words = (ctypes.c_int64 * (len(Plan._fields) - 1))()
-    cycles = function(m, n, k, terms, processors, words)
-    return Plan(*words, cycles)
+    return plan_by("gemm_w4a16", Plan, (m, n, k), terms, processors)
 
 
 class Shape(NamedTuple):

@@ -1,7 +1,6 @@
 """What the CUDA kernels of gemm_w4a8 must do on the software GPU, whatever the adversary does: see
 :mod:`.product`."""
 
-import ctypes
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -12,7 +11,7 @@ from halfword import ops
 from ..compare import assert_same_bits
 from . import product_gemm
 from .product import at_odd_place, deferred, stream
-from .redirect import glue, redirected
+from .redirect import redirected
 
 PROCESSORS = product_gemm.PROCESSORS
 ADVERSARIES = product_gemm.ADVERSARIES
@@ -21,7 +20,7 @@ KINDS = ("plain", "zero points", "offsets")
 
 
 class Plan(NamedTuple):
-    """``GemmW4A8Plan`` of csrc/cuda/gemm_w4a8_plan.h."""
+    """``GemmW4A8Plan`` of csrc/cuda/gemm_w4a8_plan.h, and ``GemmW4A16Plan``."""
 
     tile: int
     m_tiles: int
@@ -31,12 +30,7 @@ class Plan(NamedTuple):
 
 def plan_of(m: int, n: int, k: int, group: int, processors: int = PROCESSORS) -> Plan:
     """How a product is cut."""
-    function = glue().halfword_gemm_w4a8_plan
-    function.restype = ctypes.c_double
-    function.argtypes = (*[ctypes.c_int64] * 4, ctypes.c_int32, ctypes.c_void_p)
-    words = (ctypes.c_int64 * (len(Plan._fields) - 1))()
-    cycles = function(m, n, k, group, processors, words)
-    return Plan(*words, cycles)
+    return product_gemm.plan_by("gemm_w4a8", Plan, (m, n, k, group), processors)
 
 
 class Shape(NamedTuple):
