@@ -15,12 +15,13 @@ from halfword import ops
 from tests.cases.linear import GPT2, LLAMA_8B, SQUARE
 
 from . import int4_rivals as rivals
+from .ggml_rival import llama_cpp
 from .int4_rivals import Int4Problem
 from .problem import Bound, Outcome, Row, Shapes, Side, Traffic
 
 CHECKED = [(5, 64, 256)]
 MEMORY_BOUND_ROWS = 4
-ALL_ROWS = [1, 2, 4, 5, 8, 13, 16, 32, 33, 64, 128, 256, 512, 1024]
+ALL_ROWS = [1, 2, 4, 5, 8, 13, 16, 32, 33, 64, 128, 256, 512, 1024, 2048]
 SOME_ROWS = [1, 16, 128, 1024]
 GROUPS = [32, 128]
 SCALE_BYTES = 2
@@ -53,6 +54,7 @@ def with_int8(shapes: Shapes, *, group: int, dtype: torch.dtype) -> list[Outcome
         rivals.side("halfword W4A8", lambda: ours, optional=False),
         rivals.openvino(p, quantizes=True),
         rivals.onnxruntime(p, level=4),
+        llama_cpp(p),
         rivals.torch_int4pack(p),
         rivals.our_int8(p),
         rivals.torch_linear(p),
@@ -71,6 +73,7 @@ def with_floats(shapes: Shapes, *, group: int, dtype: torch.dtype) -> list[Outco
         rivals.torch_int4pack(p),
         rivals.onnxruntime(p, level=1),
         rivals.openvino(p, quantizes=False),
+        rivals.bitsandbytes(p),
         rivals.torch_linear(p),
     ]
 

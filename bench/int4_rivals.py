@@ -1,5 +1,5 @@
-"""What a user would take instead of the INT4 products: torch's own kernel, ONNX Runtime, OpenVINO;
-and the products of wider weights that INT4 is to beat.
+"""What a user would take instead of the INT4 products: torch's own kernel, ONNX Runtime, OpenVINO,
+bitsandbytes; and the products of wider weights that INT4 is to beat.
 
 All of them get the same codes, and scales that FP16 holds, as most rivals store them.
 """
@@ -104,6 +104,27 @@ def openvino(p: Int4Problem, quantizes: bool) -> Outcome:
         return side(name, lambda: openvino_run(ov, y, x, values, group))
 
     return side_of(name, "openvino", make)
+
+
+def bitsandbytes(p: Int4Problem) -> Outcome:
+    """The same weight in NF4, whose 16 values are not those of INT4: quantized again, in blocks of
+    as many."""
+    name = "bitsandbytes NF4, bf16"
+
+    def make(module: Any) -> Outcome:
+        def run() -> Any:
+            with torch.no_grad():
+                return linear(x)
+
+        x, weight = p.x.to(torch.bfloat16), p.weight().to(torch.bfloat16)
+        linear = module.Linear4bit(p.k, p.n, bias=False, compute_dtype=x.dtype, device="meta")
+        settings = {"blocksize": p.group, "quant_type": "nf4", "requires_grad": False}
+        linear.weight = module.Params4bit(weight, **settings).to("cpu")  # which quantizes
+        linear.eval()
+        run()  # the first call packs the weight
+        return side(name, lambda: run)
+
+    return side_of(name, "bitsandbytes.nn", make)
 
 
 def our_int8(p: Int4Problem) -> Outcome:
