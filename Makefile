@@ -2,8 +2,8 @@
 # Everything else comes from the package index, into .venv.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo softgpu test test-slow test-planted test-all lint format docs sanitize
-.PHONY: wheel bench gpu-bundle gpu-check clean distclean
+.PHONY: help install demo minilm softgpu test test-slow test-planted test-all lint format docs
+.PHONY: sanitize wheel bench gpu-bundle gpu-check clean distclean
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -40,6 +40,9 @@ install: $(INSTALLED)  ## .venv with torch and halfword
 demo: $(INSTALLED) $(STAMPS)/demo  ## train the byte-level language model of examples/
 	$(PY) -m examples.byte_lm $(ARGS)
 
+minilm: $(INSTALLED) $(STAMPS)/minilm  ## a sentence encoder in INT8 and INT4: sizes, embeddings, speed
+	$(PY) -m examples.minilm $(ARGS)
+
 softgpu: $(STAMPS)/test  ## nvcc into .venv if there is none, and the software GPU with its kernels
 	$(PY) tools/cuda_toolchain.py --install
 	$(PY) -m tests.softgpu.build
@@ -53,7 +56,7 @@ test: $(INSTALLED) $(STAMPS)/test  ## the tests, but for the slow ones
 	$(build_softgpu)
 	$(PYTEST) $(ARGS)
 
-test-slow: $(INSTALLED) $(STAMPS)/test  ## the slow tests
+test-slow: $(INSTALLED) $(STAMPS)/test $(STAMPS)/minilm  ## the slow tests
 	$(build_softgpu)
 	$(PYTEST) -m slow $(ARGS)
 
@@ -61,7 +64,7 @@ test-planted: $(INSTALLED) $(STAMPS)/test  ## bugs planted in the CUDA kernels: 
 	$(build_softgpu)
 	$(PY) -m pytest -m "slow or planted" tests/softgpu/test_planted_product.py $(ARGS)
 
-test-all: $(INSTALLED) $(STAMPS)/test  ## all tests
+test-all: $(INSTALLED) $(STAMPS)/test $(STAMPS)/minilm  ## all tests
 	$(build_softgpu)
 	$(PYTEST) -m "slow or planted or not slow" $(ARGS)
 
@@ -138,8 +141,8 @@ $(STAMPS)/venv:
 	mkdir -p $(STAMPS) && touch $@
 
 # The extra of that name in pyproject.toml.
-$(STAMPS)/test $(STAMPS)/demo $(STAMPS)/bench $(STAMPS)/lint $(STAMPS)/docs: $(STAMPS)/%: \
-    $(STAMPS)/venv pyproject.toml
+$(STAMPS)/test $(STAMPS)/demo $(STAMPS)/minilm $(STAMPS)/bench $(STAMPS)/lint $(STAMPS)/docs: \
+    $(STAMPS)/%: $(STAMPS)/venv pyproject.toml
 	$(PIP) install $$($(PY) tools/requirements.py $* | tr -d ' ')
 	$(if $(filter test,$*),$(PIP) install --no-deps $$($(PY) tools/requirements.py readback | tr -d ' '))
 	touch $@
