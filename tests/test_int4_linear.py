@@ -252,6 +252,18 @@ def test_every_change_of_the_weight_is_seen():
         assert error(layer(x), x @ layer.dequantized_weight().t()) < 1e-5
 
 
+@pytest.mark.parametrize("bits", [8, 16])
+def test_it_may_train_after_a_first_call_in_inference_mode(bits):
+    layer = Int4Linear.from_int4(imported(), act_bits=bits)
+    x = torch.randn(5, 96)
+    with torch.inference_mode():
+        layer(x)
+    x.requires_grad_()
+    layer(x).sum().backward()
+    expected = torch.ones(5, 12) @ layer.dequantized_weight()
+    assert error(x.grad, expected) < 1e-5
+
+
 def test_a_change_of_dtype_leaves_scales_alone():
     layer = Int4Linear.from_int4(imported(), torch.randn(12))
     before = state_of(layer)

@@ -50,7 +50,8 @@ class PackedLinear(nn.Module):
             return self._packed
         made_from = [_content(buffer) for buffer in self.buffers(recurse=False)]
         if self._packed is None or self._packed_from != made_from:
-            self._packed, self._packed_from = self._pack(), made_from
+            with torch.inference_mode(False), torch.no_grad():  # a later backward may need it
+                self._packed, self._packed_from = self._pack(), made_from
         return self._packed
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Any:
