@@ -289,7 +289,8 @@ BAD_INPUT = {
     "no rounds": (["--rounds", "0"], "--rounds must be a positive integer; got 0"),
     "nothing timed": (["--timed", "0"], "--timed must be a positive integer; got 0"),
     "no threads": (["--threads", "0"], "--threads must be a positive integer; got 0"),
-    "a file": (["--out", __file__], "--out must be a folder"),
+    "a file": (["--out", __file__], "--out must be a folder; got "),
+    "in a file": (["--out", f"{__file__}/out"], "--out must be a folder that can be made; "),
 }
 
 

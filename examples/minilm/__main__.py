@@ -63,6 +63,14 @@ def check(args: argparse.Namespace) -> None:
             raise UserError(f"--{name} must {rule}; got {getattr(args, name)}")
 
 
+def make_folder(path: Path) -> None:
+    """The folder of the results, if it is not there."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"--out must be a folder that can be made; {path}: {error}") from error
+
+
 class Voice:
     """Says what is being done: on a terminal in one line, elsewhere in a line each."""
 
@@ -118,7 +126,7 @@ def execute(args: argparse.Namespace) -> int:
     base = load_base()
     if args.threads is not None:
         torch.set_num_threads(args.threads)
-    args.out.mkdir(parents=True, exist_ok=True)
+    make_folder(args.out)
     console = Console(quiet=args.quiet, highlight=False, soft_wrap=True)
     say = Voice(console)
     with say.status or nullcontext():

