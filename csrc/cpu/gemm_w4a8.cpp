@@ -87,6 +87,7 @@ class Product {
       : p_(params),
         strips_{params.m},
         is_few_(params.m <= kernels_.few_rows),
+        panels_at_once_(params.m == 1 ? kernels_.row_panels : 1),
         cut_(params.b, is_few_ ? GemmW4A8Params::kExactK : kChunkK),
         pitch_(ceil_div(params.b.k, kBlockK) * kBlockK),
         packed_(params.m * pitch_),
@@ -101,18 +102,19 @@ class Product {
     const int64_t work_of_strip = (p_.a_is_codes ? 16 : 64) * kStripRows * (p_.b.k + 1);
     parallel_for(parallel, strips_.count, 1 + kWorthAThread / work_of_strip,
                  [&](int64_t first, int64_t last) { pack_strips(first, last); });
-    const int64_t panels = ceil_div(p_.n, kInt4Panel);
     const int64_t blocks = ceil_div(p_.m, kBlockRows);
+    const int64_t tasks = ceil_div(panels_, panels_at_once_) * blocks;
     const int64_t rows = std::max(kStripRows, p_.m / blocks);  // fewer are not cheaper to feed
-    const int64_t work = rows * kInt4Panel * (p_.b.k + kBlockK);
-    parallel_for(parallel, panels * blocks, 1 + kWorthAThread / work,
+    const int64_t work = rows * panels_at_once_ * kInt4Panel * (p_.b.k + kBlockK);
+    parallel_for(parallel, tasks, 1 + kWorthAThread / work,
                  [&](int64_t first, int64_t last) { run_tasks(first, last, blocks); });
   }
 
  private:
-  // A panel by strips of a.
+  // A panel by strips of a, or several by one row.
   struct Task {
     int64_t panel;
+    int64_t panels;
     int64_t first_strip;
     int64_t last_strip;
     int64_t first_row;
@@ -164,12 +166,14 @@ class Product {
   }
 
   void run_tasks(int64_t first, int64_t last, int64_t blocks) const {
-    const int64_t cells = ceil_div(strips_.count, blocks) * kStripRows * kInt4Panel;
+    const int64_t rows = ceil_div(strips_.count, blocks) * kStripRows;
+    const int64_t cells = rows * panels_at_once_ * kInt4Panel;
     const Sums sums{.sum = Scratch<float>(cells),
                     .acc = Scratch<int32_t>(cut_.cuts_parts() ? cells : 0)};
     for (int64_t t = first; t < last; ++t) {
-      const int64_t block = t % blocks;
-      Task task{.panel = t / blocks,
+      const int64_t block = t % blocks, panel = t / blocks * panels_at_once_;
+      Task task{.panel = panel,
+                .panels = std::min(panels_at_once_, panels_ - panel),
                 .first_strip = block * strips_.count / blocks,
                 .last_strip = (block + 1) * strips_.count / blocks,
                 .first_row = 0,
@@ -181,28 +185,30 @@ class Product {
   }
 
   void run_task(const Task& task, const Sums& sums) const {
-    std::fill_n(sums.sum.data(), task.rows * kInt4Panel, 0.0f);
+    std::fill_n(sums.sum.data(), task.panels * task.rows * kInt4Panel, 0.0f);
     for (int64_t begin = 0; begin < p_.b.k;) {
       const Chunk chunk = cut_.chunk_at(begin);
       begin += chunk.length;
       multiply(task, chunk, sums);
     }
-    for (int64_t s = task.first_strip; s < task.last_strip; ++s) {
-      kernels_.int8->finish({.acc = nullptr,
-                             .long_acc = sums.sum.data() + place(task, s),
-                             .rows = strips_.rows_of(s),
-                             .columns = std::min(kInt4Panel, p_.n - task.panel * kInt4Panel),
-                             .b_sums = nullptr,
-                             .params = &finish_,
-                             .row = strips_.begin(s),
-                             .column = task.panel * kInt4Panel});
+    for (int64_t i = 0; i < task.panels; ++i) {
+      for (int64_t s = task.first_strip; s < task.last_strip; ++s) {
+        const int64_t column = (task.panel + i) * kInt4Panel;
+        kernels_.int8->finish({.acc = nullptr,
+                               .long_acc = sums.sum.data() + place(task, s) + i * kInt4Panel,
+                               .rows = strips_.rows_of(s),
+                               .columns = std::min(kInt4Panel, p_.n - column),
+                               .b_sums = nullptr,
+                               .params = &finish_,
+                               .row = strips_.begin(s),
+                               .column = column});
+      }
     }
   }
 
   void multiply(const Task& task, const Chunk& chunk, const Sums& sums) const {
-    const uint8_t* nibbles = p_.b.data +
-                             task.panel * int4_bytes(Int4Layout::kPanels, kInt4Panel, p_.b.k) +
-                             chunk.begin * (kInt4Panel / 2);
+    const int64_t panel_bytes = int4_bytes(Int4Layout::kPanels, kInt4Panel, p_.b.k);
+    const uint8_t* nibbles = p_.b.data + task.panel * panel_bytes + chunk.begin * (kInt4Panel / 2);
     const int64_t of_groups = (task.panel * p_.b.groups() + chunk.group) * kInt4Panel;
     const uint8_t* zero_point = p_.b.zero_point == nullptr ? nullptr : p_.b.zero_point + of_groups;
     const size_t size = element_size(p_.b.scale_dtype);
@@ -228,6 +234,9 @@ class Product {
           .opens = chunk.opens_part,
           .closes = chunk.closes_part,
           .sum = sums.sum.data() + place(task, s),
+          .panels = task.panels,
+          .panel_bytes = panel_bytes,
+          .panel_scales = p_.b.groups() * kInt4Panel,
           .ahead = nibbles + ahead,
           .ahead_step = is_few_ || ahead < 2 * bytes ? step : 0};
       ahead += kernels_.passes * (chunk.length / kStepK) * step;
@@ -243,8 +252,10 @@ class Product {
   const GemmW4A8Params& p_;
   const GemmW4A8Kernels& kernels_ = choose_kernels();
   GemmInt8Params finish_{};
+  int64_t panels_ = ceil_div(p_.n, kInt4Panel);
   Strips strips_;
   bool is_few_;
+  int64_t panels_at_once_;
   Cut cut_;
   int64_t pitch_;
   Scratch<int8_t> packed_;

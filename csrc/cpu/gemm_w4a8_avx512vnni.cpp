@@ -14,6 +14,7 @@ namespace halfword {
 namespace {
 
 constexpr int vectors_at_once(int rows) { return rows <= 3 ? 4 : 2; }
+constexpr int64_t kRowPanels = 2;
 constexpr int64_t kStepBytes = kStepK / 2 * kInt4Panel;
 
 // As asm, because gcc moves sums between registers, and to the stack, around the intrinsic.
@@ -75,6 +76,25 @@ void pack_strip(const W4A8Strip& s) {
 // With zero points.
 HALFWORD_INLINE __m512i start_of(__m512i start, const uint8_t* zero_point) {
   return _mm512_mullo_epi32(widen_bytes(zero_point), _mm512_srai_epi32(start, 3));
+}
+
+// Sums of the part as they begin, or as the last tile left them.
+template <int kRows, int kVectors>
+HALFWORD_INLINE void open_part(const W4A8Tile& t, int64_t part, int64_t c,
+                               __m512i (&acc)[kRows][kVectors]) {
+#pragma GCC unroll 6
+  for (int r = 0; r < kRows; ++r) {
+    const __m512i start = _mm512_set1_epi32(t.start[part * kRows + r]);
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors; ++v) {
+      const int64_t column = c + v * kLanes;
+      acc[r][v] = start;
+      if (t.zero_point != nullptr) {
+        acc[r][v] = start_of(start, t.zero_point + part * kInt4Panel + column);
+      }
+      if (!t.opens) acc[r][v] = _mm512_loadu_si512(t.acc + r * kInt4Panel + column);
+    }
+  }
 }
 
 template <int kRows, int kVectors, int kChains>
@@ -144,7 +164,7 @@ HALFWORD_INLINE void ask_ahead(const uint8_t* p, int64_t bytes) {
 template <int kRows, int kVectors>
 HALFWORD_INLINE const uint8_t* multiply_columns(const W4A8Tile& t, int64_t c,
                                                 const uint8_t* ahead) {
-  constexpr int kChains = kRows <= 2 ? 2 : 1;  // a sum waits for the one before it
+  constexpr int kChains = kRows == 2 ? 2 : 1;  // a sum waits for the one before it
   const int8_t* a = t.a;
   const uint8_t* b = t.b + 4 * c;
   __m512 sum[kRows][kVectors];
@@ -157,18 +177,12 @@ HALFWORD_INLINE const uint8_t* multiply_columns(const W4A8Tile& t, int64_t c,
   }
   for (int64_t left = t.k, part = 0; left > 0; left -= t.part, ++part) {
     __m512i acc[kChains][kRows][kVectors];
-#pragma GCC unroll 6
-    for (int r = 0; r < kRows; ++r) {
-      const __m512i start = _mm512_set1_epi32(t.start[part * kRows + r]);
+    open_part(t, part, c, acc[0]);
+    if constexpr (kChains == 2) {
+#pragma GCC unroll 2
+      for (int r = 0; r < kRows; ++r) {
 #pragma GCC unroll 4
-      for (int v = 0; v < kVectors; ++v) {
-        const int64_t column = c + v * kLanes;
-        acc[kChains - 1][r][v] = _mm512_setzero_si512();
-        acc[0][r][v] = start;
-        if (t.zero_point != nullptr) {
-          acc[0][r][v] = start_of(start, t.zero_point + part * kInt4Panel + column);
-        }
-        if (!t.opens) acc[0][r][v] = _mm512_loadu_si512(t.acc + r * kInt4Panel + column);
+        for (int v = 0; v < kVectors; ++v) acc[1][r][v] = _mm512_setzero_si512();
       }
     }
     int64_t k = left < t.part ? left : t.part;
@@ -201,6 +215,64 @@ HALFWORD_INLINE const uint8_t* multiply_columns(const W4A8Tile& t, int64_t c,
   return ahead;
 }
 
+// One row waits for memory, which gives more when it is read in several places, and when loads do
+// not share their turns with prefetches. High nibbles are multiplied where they are, as 16 times
+// their value, and have sums of their own.
+template <int kPanels>
+void row_of(const W4A8Tile& t) {
+  constexpr int kVectors = kInt4Panel / kLanes;
+  static_assert(GemmW4A8Params::kExactK / 2 * (15 << 4) * 128 < int64_t{1} << 31);
+  const __m512i low = _mm512_set1_epi8(0x0f), high = _mm512_slli_epi32(low, 4);
+  const int8_t* a = t.a;
+  const uint8_t* b = t.b;
+  __m512 sum[kPanels][1][kVectors];
+#pragma GCC unroll 2
+  for (int p = 0; p < kPanels; ++p) {
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors; ++v) {
+      sum[p][0][v] = _mm512_loadu_ps(t.sum + p * kInt4Panel + v * kLanes);
+    }
+  }
+  for (int64_t left = t.k, part = 0; left > 0; left -= t.part, ++part) {
+    __m512i acc[kPanels][1][kVectors], acc16[kPanels][kVectors];
+#pragma GCC unroll 2
+    for (int p = 0; p < kPanels; ++p) {
+      open_part(t, part, p * t.panel_scales, acc[p]);
+#pragma GCC unroll 4
+      for (int v = 0; v < kVectors; ++v) acc16[p][v] = _mm512_setzero_si512();
+    }
+    for (int64_t k = left < t.part ? left : t.part; k > 0; k -= kStepK, a += kStepK) {
+      const __m512i first = broadcast_four(a), second = broadcast_four(a + 4);
+#pragma GCC unroll 2
+      for (int p = 0; p < kPanels; ++p) {
+#pragma GCC unroll 4
+        for (int v = 0; v < kVectors; ++v) {
+          __m512i pairs = _mm512_loadu_si512(b + p * t.panel_bytes + 64 * v);
+          asm volatile("" : "+v"(pairs));  // or gcc reads them twice: loads are what is scarce
+          add_products(acc[p][0][v], _mm512_and_si512(pairs, low), first);
+          add_products(acc16[p][v], _mm512_and_si512(pairs, high), second);
+        }
+      }
+      b += kStepBytes;
+    }
+#pragma GCC unroll 2
+    for (int p = 0; p < kPanels; ++p) {
+#pragma GCC unroll 4
+      for (int v = 0; v < kVectors; ++v) {
+        acc[p][0][v] = _mm512_add_epi32(acc[p][0][v], _mm512_srai_epi32(acc16[p][v], 4));
+      }
+      close_part(t, part, p * t.panel_scales, acc[p], sum[p]);
+    }
+  }
+#pragma GCC unroll 2
+  for (int p = 0; p < kPanels; ++p) {
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors; ++v) {
+      _mm512_storeu_ps(t.sum + p * kInt4Panel + v * kLanes, sum[p][0][v]);
+    }
+  }
+}
+
 template <int kRows>
 void tile_of(const W4A8Tile& t) {
   constexpr int kVectors = vectors_at_once(kRows);
@@ -212,14 +284,17 @@ void tile_of(const W4A8Tile& t) {
 }
 
 using Tile = void (*)(const W4A8Tile&);
-constexpr Tile kTiles[kStripRows] = {tile_of<1>, tile_of<2>, tile_of<3>,
+constexpr Tile kTiles[kStripRows] = {row_of<1>,  tile_of<2>, tile_of<3>,
                                      tile_of<4>, tile_of<5>, tile_of<6>};
 
-void tile(const W4A8Tile& t) { kTiles[t.rows - 1](t); }
+void tile(const W4A8Tile& t) {
+  if (t.panels == kRowPanels) return row_of<kRowPanels>(t);
+  kTiles[t.rows - 1](t);
+}
 
 }  // namespace
 
-const GemmW4A8Kernels gemm_w4a8_kernels_avx512vnni = {kStripRows, 2, pack_strip, tile,
-                                                      &gemm_int8_kernels_avx512vnni};
+const GemmW4A8Kernels gemm_w4a8_kernels_avx512vnni = {
+    kStripRows, 2, kRowPanels, pack_strip, tile, &gemm_int8_kernels_avx512vnni};
 
 }  // namespace halfword

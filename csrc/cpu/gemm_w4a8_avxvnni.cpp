@@ -18,7 +18,7 @@ HALFWORD_INLINE void add_products(__m256i& sum, __m256i u8, __m256i s8) {
 
 namespace halfword {
 
-const GemmW4A8Kernels gemm_w4a8_kernels_avxvnni = {0, kPasses, pack_strip, tile,
-                                                   &gemm_int8_kernels_avxvnni};
+const GemmW4A8Kernels gemm_w4a8_kernels_avxvnni = {0,          kPasses, 1,
+                                                   pack_strip, tile,    &gemm_int8_kernels_avxvnni};
 
 }  // namespace halfword

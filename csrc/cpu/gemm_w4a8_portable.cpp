@@ -66,7 +66,7 @@ void tile(const W4A8Tile& t) {
 
 }  // namespace
 
-const GemmW4A8Kernels gemm_w4a8_kernels_portable = {0, 1, pack_strip, tile,
-                                                    &gemm_int8_kernels_portable};
+const GemmW4A8Kernels gemm_w4a8_kernels_portable = {0,          1,    1,
+                                                    pack_strip, tile, &gemm_int8_kernels_portable};
 
 }  // namespace halfword

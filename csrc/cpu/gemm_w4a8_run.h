@@ -49,6 +49,11 @@ struct W4A8Tile {
   bool opens;
   bool closes;
   float* sum;  // [rows][kInt4Panel]
+  // One row may meet several neighbouring panels at once. From one to the next it is so many bytes
+  // of b, and scales, offsets and zero points; in sum it is kInt4Panel.
+  int64_t panels;
+  int64_t panel_bytes;
+  int64_t panel_scales;
   // What the memory will be asked for next: ahead_step bytes at every step of kStepK columns; in
   // every pass over them, each going on where the one before it ended, or for 256 bytes where that
   // one began.
@@ -57,8 +62,9 @@ struct W4A8Tile {
 };
 
 struct GemmW4A8Kernels {
-  int64_t few_rows;  // that one strip holds and that gain nothing from chunks
-  int64_t passes;    // of a tile of more rows over its panel
+  int64_t few_rows;    // that one strip holds and that gain nothing from chunks
+  int64_t passes;      // of a tile of more rows over its panel
+  int64_t row_panels;  // of a tile of one row
   void (*pack_strip)(const W4A8Strip& strip);
   void (*tile)(const W4A8Tile& tile);
   const GemmInt8Kernels* int8;  // that finish
