@@ -44,6 +44,16 @@ class GemmArguments : public Arguments {
     return {static_cast<const float*>(t->data), stride};
   }
 
+  // a: int8, or one of the floating dtypes, in which case it is quantized: that one.
+  std::optional<Dtype> int8_or_floating(const Tensor& t, const char* name, int32_t device) const {
+    on_device(t, name, device);
+    const std::optional<Dtype> dtype = as_dtype(t.dtype);
+    if (!dtype && t.dtype != aoti_torch_dtype_int8()) {
+      type_error(name, " must be int8, float32, bfloat16 or float16; got ", dtype_name(t.dtype));
+    }
+    return dtype;
+  }
+
   // The shape of out, against which the other arguments are checked.
   void open_output(const Tensor& out, int64_t m, GemmOutput& p) const {
     p.m = m;

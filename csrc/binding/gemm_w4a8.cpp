@@ -8,11 +8,7 @@ namespace {
 const Int4Arguments kCheck("gemm_w4a8");
 
 void check_a(const Tensor& a, int32_t device, GemmW4A8Params& p) {
-  kCheck.on_device(a, "a", device);
-  const std::optional<Dtype> dtype = as_dtype(a.dtype);
-  if (!dtype && a.dtype != aoti_torch_dtype_int8()) {
-    kCheck.type_error("a must be int8, float32, bfloat16 or float16; got ", dtype_name(a.dtype));
-  }
+  const std::optional<Dtype> dtype = kCheck.int8_or_floating(a, "a", device);
   p.a_is_codes = !dtype;
   p.a_dtype = dtype.value_or(Dtype::kFloat32);
   p.a_stride = kCheck.rows_of_matrix(a, "a");

@@ -69,14 +69,17 @@ class Product {
                                                       : Reading::kPackedHere),
         a_(kernels_, params.m, params.k, exact_k_),
         ones_(kernels_, sums_b_ ? 1 : 0, params.k, exact_k_),
-        quantizer_(params.a_dtype),
-        scales_(params.quantizes_a ? params.m : 0) {
-    if (params.quantizes_a) p_.scale_a = {scales_.data(), 1};
+        codes_({.data = params.a,
+                .stride = params.a_stride,
+                .rows = params.m,
+                .k = params.k,
+                .are_codes = !params.quantizes_a,
+                .dtype = params.a_dtype}) {
+    p_.scale_a = codes_.scales_or(params.scale_a);
   }
 
   void run(ParallelFor parallel) {
-    const int64_t work_of_strip = (p_.quantizes_a ? 64 : 16) * kStripRows * (p_.k + 1);
-    parallel_for(parallel, a_.strips().count, 1 + kWorthAnother / work_of_strip,
+    parallel_for(parallel, a_.strips().count, 1 + kWorthAnother / codes_.work_of_strip(),
                  [&](int64_t first, int64_t last) { pack_strips(first, last); });
     if (sums_b_) pack_ones();
     const int64_t panels = ceil_div(p_.n, kTileColumns);
@@ -101,19 +104,9 @@ class Product {
   };
 
   void pack_strips(int64_t first, int64_t last) const {
-    const Scratch<int8_t> codes(p_.quantizes_a ? kStripRows * p_.k : 0);
-    for (int64_t s = first; s < last; ++s) {
-      const int64_t begin = a_.strips().begin(s), rows = a_.strips().rows_of(s);
-      if (!p_.quantizes_a) {
-        a_.pack(static_cast<const int8_t*>(p_.a) + begin * p_.a_stride, p_.a_stride, s);
-        continue;
-      }
-      for (int64_t r = 0; r < rows; ++r) {
-        const void* row = advance(p_.a, (begin + r) * p_.a_stride, element_size(p_.a_dtype));
-        scales_.data()[begin + r] = quantizer_.run(row, p_.k, codes.data() + r * p_.k);
-      }
-      a_.pack(codes.data(), p_.k, s);
-    }
+    codes_.each_strip(
+        a_.strips(), first, last,
+        [&](const int8_t* codes, int64_t stride, int64_t s) { a_.pack(codes, stride, s); });
   }
 
   void pack_ones() {
@@ -300,8 +293,7 @@ class Product {
   Reading reading_;
   PackedA a_;
   PackedA ones_;
-  RowQuantizer quantizer_;
-  Scratch<float> scales_;  // that it finds
+  CodesOfA codes_;
 };
 
 // Rows [first, first + rows) of a product.

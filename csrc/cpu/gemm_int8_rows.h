@@ -11,21 +11,59 @@
 
 namespace halfword {
 
-// Rows of real numbers to codes, as quantize does it by default.
-class RowQuantizer {
- public:
-  explicit RowQuantizer(Dtype dtype)
-      : find_range_(choose_block_ranges(dtype)), quantize_(choose_quantize_loop(dtype)) {}
+struct RowsOfA {
+  const void* data;
+  int64_t stride;
+  int64_t rows;
+  int64_t k;
+  bool are_codes;
+  Dtype dtype;  // where they are none
+};
 
-  // The codes of a row, and its scale.
-  float run(const void* row, int64_t cols, int8_t* codes) const {
-    const BlockCell cell{.x = row,
-                         .row_stride = cols,
+// The codes of rows, those of real numbers as quantize makes them by default.
+class CodesOfA {
+ public:
+  explicit CodesOfA(const RowsOfA& a)
+      : a_(a),
+        find_range_(choose_block_ranges(a.dtype)),
+        quantize_(choose_quantize_loop(a.dtype)),
+        scales_(a.are_codes ? 0 : a.rows) {}
+
+  // The scales that each_strip finds, or those that belong to the codes.
+  GemmScale scales_or(GemmScale given) const {
+    return a_.are_codes ? given : GemmScale{scales_.data(), 1};
+  }
+
+  // Of one strip, as a number of multiplications.
+  int64_t work_of_strip() const { return (a_.are_codes ? 16 : 64) * kStripRows * (a_.k + 1); }
+
+  // pack(codes of the first row, row stride, strip) for each of the strips [first, last).
+  template <class Pack>
+  void each_strip(const Strips& strips, int64_t first, int64_t last, const Pack& pack) const {
+    const Scratch<int8_t> codes(a_.are_codes ? 0 : kStripRows * a_.k);
+    for (int64_t s = first; s < last; ++s) {
+      const int64_t begin = strips.begin(s);
+      if (a_.are_codes) {
+        pack(static_cast<const int8_t*>(a_.data) + begin * a_.stride, a_.stride, s);
+        continue;
+      }
+      for (int64_t r = 0; r < strips.rows_of(s); ++r) {
+        scales_.data()[begin + r] = quantize_row(begin + r, codes.data() + r * a_.k);
+      }
+      pack(codes.data(), a_.k, s);
+    }
+  }
+
+ private:
+  // The scale of a row.
+  float quantize_row(int64_t row, int8_t* codes) const {
+    const BlockCell cell{.x = advance(a_.data, row * a_.stride, element_size(a_.dtype)),
+                         .row_stride = a_.k,
                          .row = 0,
                          .col = 0,
                          .rows = 1,
-                         .cols = cols,
-                         .block_cols = std::max<int64_t>(cols, 1),
+                         .cols = a_.k,
+                         .block_cols = std::max<int64_t>(a_.k, 1),
                          .first_block = 0};
     BlockRange range;
     find_range_(cell, /*both_ends=*/false, &range);
@@ -35,13 +73,14 @@ class RowQuantizer {
                .range = code_range(Mapping::kSymmetric, 8),
                .random = nullptr,
                .computed = true},
-              {.codes = codes, .values = nullptr, .row_sums = nullptr, .cols = cols});
+              {.codes = codes, .values = nullptr, .row_sums = nullptr, .cols = a_.k});
     return scale.scale;
   }
 
- private:
+  RowsOfA a_;
   BlockRangesLoop find_range_;
   QuantizeLoop quantize_;
+  Scratch<float> scales_;
 };
 
 // a as its kernels read it, with where their sums begin. Each part of exact_k columns has its own

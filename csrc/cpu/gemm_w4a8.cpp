@@ -92,15 +92,18 @@ class Product {
         pitch_(ceil_div(params.b.k, kBlockK) * kBlockK),
         packed_(params.m * pitch_),
         start_(params.m * cut_.parts()),
-        quantizer_(params.a_dtype),
-        scale_(params.a_is_codes ? 0 : params.m) {
+        codes_({.data = params.a,
+                .stride = params.a_stride,
+                .rows = params.m,
+                .k = params.b.k,
+                .are_codes = params.a_is_codes,
+                .dtype = params.a_dtype}) {
     static_cast<GemmOutput&>(finish_) = params;
-    if (!params.a_is_codes) finish_.scale_a = {scale_.data(), 1};
+    finish_.scale_a = codes_.scales_or(params.scale_a);
   }
 
   void run(ParallelFor parallel) {
-    const int64_t work_of_strip = (p_.a_is_codes ? 16 : 64) * kStripRows * (p_.b.k + 1);
-    parallel_for(parallel, strips_.count, 1 + kWorthAThread / work_of_strip,
+    parallel_for(parallel, strips_.count, 1 + kWorthAThread / codes_.work_of_strip(),
                  [&](int64_t first, int64_t last) { pack_strips(first, last); });
     const int64_t blocks = ceil_div(p_.m, kBlockRows);
     const int64_t tasks = ceil_div(panels_, panels_at_once_) * blocks;
@@ -128,19 +131,9 @@ class Product {
   };
 
   void pack_strips(int64_t first, int64_t last) const {
-    const Scratch<int8_t> codes(p_.a_is_codes ? 0 : kStripRows * p_.b.k);
-    for (int64_t s = first; s < last; ++s) {
-      const int64_t begin = strips_.begin(s);
-      if (p_.a_is_codes) {
-        pack(static_cast<const int8_t*>(p_.a) + begin * p_.a_stride, p_.a_stride, s);
-        continue;
-      }
-      for (int64_t r = 0; r < strips_.rows_of(s); ++r) {
-        const void* row = advance(p_.a, (begin + r) * p_.a_stride, element_size(p_.a_dtype));
-        scale_.data()[begin + r] = quantizer_.run(row, p_.b.k, codes.data() + r * p_.b.k);
-      }
-      pack(codes.data(), p_.b.k, s);
-    }
+    codes_.each_strip(strips_, first, last, [&](const int8_t* codes, int64_t stride, int64_t s) {
+      pack(codes, stride, s);
+    });
   }
 
   // From the rows of the strip.
@@ -260,8 +253,7 @@ class Product {
   int64_t pitch_;
   Scratch<int8_t> packed_;
   Scratch<int32_t> start_;
-  RowQuantizer quantizer_;
-  Scratch<float> scale_;  // that it finds
+  CodesOfA codes_;
 };
 
 // Rows [first, first + rows) of a product.
