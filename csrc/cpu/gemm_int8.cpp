@@ -201,6 +201,7 @@ class Product {
                      .k = chunk.length,
                      .start = chunk.opens_part ? a.start(strip, chunk.part) : nullptr,
                      .acc = acc,
+                     .is_alone = strips == 1,
                      .ahead = asks ? (strips == 1 ? panel + near : ahead + done) : panel,
                      .ahead_step = asks ? ahead_step : 0});
     };

@@ -37,7 +37,8 @@ void pack_strip(const GemmStrip& s) {
 }
 
 // Few rows wait for memory, which gives more when it is read in several places: in as many parts of
-// k as there are registers for their sums.
+// k as there are registers for their sums. Where other strips read them too, the bytes are better
+// prefetched from one place.
 constexpr int parts_at_once(int rows) { return rows == 1 ? 4 : rows <= 3 ? 2 : 1; }
 
 // Adds the sums of kParts parts of `k`, a multiple of kStripK each.
@@ -97,7 +98,7 @@ void tile_of(const GemmTile& t) {
   const uint8_t* ahead = t.ahead;
   int64_t left = t.k;
   if constexpr (kParts > 1) {
-    const int64_t part = t.k / (kParts * kStripK) * kStripK;
+    const int64_t part = t.is_alone ? t.k / (kParts * kStripK) * kStripK : 0;
     add_parts<kRows, kVectors, kParts>(a, b, part, acc);
     a += kParts * part * kRows;
     b += kParts * part * (16 * kVectors);

@@ -36,7 +36,8 @@ struct GemmTile {
   int64_t columns;   // of the panel
   int64_t k;
   const int32_t* start;
-  int32_t* acc;  // [rows, kTileColumns]
+  int32_t* acc;   // [rows, kTileColumns]
+  bool is_alone;  // no other strip reads these bytes of b
   // What the memory will be asked for next: 256 bytes are prefetched at every step of four k, and
   // then ahead_step bytes are gone.
   const uint8_t* ahead;
