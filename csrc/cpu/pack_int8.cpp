@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "core/cpu_isa.h"
+#include "cpu/huge_pages.h"
 #include "cpu/pack_int8_run.h"
 
 namespace halfword {
@@ -12,6 +13,7 @@ void pack_int8_cpu(const PackInt8Params& params, ParallelFor parallel) {
   static constexpr IsaTable<PackInt8Loop> kLoops = HALFWORD_ISA_TABLE(pack_int8_loop);
   constexpr int64_t kPanel = PackInt8Params::kPanel;
   constexpr int64_t kWorthAThread = 1 << 18;  // bytes: some 10 us of work
+  prefer_huge_pages(params.packed, panels_bytes(params.n, params.k));
   const PackInt8Loop loop = kLoops.pick();
   const int64_t panels = (params.n + kPanel - 1) / kPanel;
   const int64_t grain = std::max<int64_t>(1, kWorthAThread / (kPanel * (params.k + 1)));
