@@ -18,6 +18,8 @@ import torch
 from .peak import INSTRUCTIONS, dot_products, dot_products_on
 
 SHORTEST_SAMPLE_S = 0.005  # of calls repeated until the clock's own cost is nothing
+LEAD_IN_S = 0.01  # of calls before a sample: by then the threads of others have stopped to spin
+LONG_CALL_S = 10 * LEAD_IN_S  # that makes so little difference to these that they do without
 WARMUP_CALLS = 2  # pages, thread pools and compilers are ready; the last one is timed
 MIB = 2**20
 
@@ -61,11 +63,21 @@ class Sample(NamedTuple):
 class Clock(Protocol):
     """What times calls on a device."""
 
+    def lead_in(self, run: Callable[[], object], call_s: float) -> None: ...
+
     def sample(self, run: Callable[[], object], calls: int = 1) -> Sample: ...
 
 
 class CpuClock:
     """Of calls that return when their work is done."""
+
+    def lead_in(self, run: Callable[[], object], call_s: float) -> None:
+        """Every library has its own threads, and they wait for more work on cores that the next
+        contestant needs, some for milliseconds."""
+        if call_s < LONG_CALL_S:
+            until = time.perf_counter() + LEAD_IN_S
+            while time.perf_counter() < until:
+                run()
 
     def sample(self, run: Callable[[], object], calls: int = 1) -> Sample:
         start = time.perf_counter()
@@ -77,6 +89,9 @@ class CpuClock:
 class CudaClock:
     """Of calls that only queue work: the device's time between an event before the first and one
     after the last, and the host's until the last has returned."""
+
+    def lead_in(self, run: Callable[[], object], call_s: float) -> None:
+        """Nothing: a device has no threads that wait for work."""
 
     def sample(self, run: Callable[[], object], calls: int = 1) -> Sample:
         first, last = (torch.cuda.Event(enable_timing=True) for _ in range(2))
@@ -108,16 +123,17 @@ class Times:
             self.host.append(sample.host)
 
 
-def warm_up(contestant: Contestant, clock: Clock) -> int:
-    """Call it a few times; how many calls make a sample long enough to time. A sample of them tells
-    better than one: the caches are as others left them only once."""
+def warm_up(contestant: Contestant, clock: Clock) -> tuple[int, float]:
+    """Call it a few times; how many calls make a sample long enough to time, and how long one
+    takes. A sample of them tells better than one: the caches are as others left them only once."""
     last = math.inf
     for _ in range(WARMUP_CALLS):
         last = clock.sample(contestant.run).seconds
     calls = max(1, math.ceil(SHORTEST_SAMPLE_S / last))
     if calls > 1:
-        calls = math.ceil(SHORTEST_SAMPLE_S / clock.sample(contestant.run, calls).seconds)
-    return calls
+        last = clock.sample(contestant.run, calls).seconds
+        calls = math.ceil(SHORTEST_SAMPLE_S / last)
+    return calls, last
 
 
 def interleave(
@@ -132,7 +148,9 @@ def interleave(
     try:
         for _ in range(rounds):
             for each in contestants:
-                samples[each.name].append(clock.sample(each.run, calls[each.name]))
+                count, call_s = calls[each.name]
+                clock.lead_in(each.run, call_s)
+                samples[each.name].append(clock.sample(each.run, count))
     finally:
         gc.enable()
     return samples

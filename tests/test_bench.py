@@ -3,6 +3,7 @@
 import json
 import math
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # the benchmarks are not installed
 
 from bench import __main__ as command  # noqa: E402
-from bench import measure  # noqa: E402
+from bench import measure, timing  # noqa: E402
 from bench.problem import Bound, Row, Side, Traffic  # noqa: E402
 from bench.timing import Contestant, Spread, interleave, ratios  # noqa: E402
 from tests.cases import models  # noqa: E402
@@ -154,6 +155,20 @@ def test_contestants_take_turns():
     assert {name: len(times.seconds) for name, times in samples.items()} == {"a": 3, "b": 3}
     turns = [name for i, name in enumerate(order) if i == 0 or order[i - 1] != name]
     assert "".join(turns) == "ab" + "ab" * 3  # warm-up, then rounds
+
+
+def test_short_calls_go_on_for_a_while_before_a_sample_and_long_ones_do_not():
+    clock, calls = timing.CpuClock(), []
+
+    def run():
+        calls.append(time.perf_counter())
+
+    clock.lead_in(run, timing.LONG_CALL_S)
+    assert not calls
+    start = time.perf_counter()
+    clock.lead_in(run, timing.LONG_CALL_S / 2)
+    assert time.perf_counter() - start >= timing.LEAD_IN_S
+    assert len(calls) >= 1
 
 
 def test_ratios_are_taken_pair_by_pair():
