@@ -28,6 +28,12 @@ DUAL = [
     Case((130, 70), Spec(block=(128, 16)), "tall blocks"),
     Case((1, 1), Spec(), "one element"),
 ]
+# So large that codes go past the caches, where the lines of both are aligned.
+STREAMED = [
+    Case((192, 8320), Spec(), "groups of parts"),
+    Case((1152, 1280), Spec(block=(128, 128)), "regions, each fetched before its turn"),
+    Case((1100, 1408), Spec(block=(96, 100)), "aligned codes of blocks that are not"),
+]
 
 
 def sample(shape, dtype=torch.float32):
@@ -69,6 +75,11 @@ def test_elements_of_16_bits_match_the_reference(device, one_thread, case, dtype
 @pytest.mark.parametrize("case", [*LARGE, Case((300, 620), Spec(), "rows and columns")], ids=str)
 def test_blocks_of_any_size_match_the_reference(device, case, mapping):
     check(sample(case.shape), with_mapping(case.spec, mapping))
+
+
+@pytest.mark.parametrize("case", STREAMED, ids=str)
+def test_codes_past_the_caches_match_the_reference(device, case):
+    check(sample(case.shape), case.spec)
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])

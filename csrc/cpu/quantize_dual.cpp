@@ -1,5 +1,6 @@
 // A region of whole blocks that fits a cache is read once: ranges, scales, codes, region by region.
-// Where blocks are larger the matrix is scanned first, strip by strip, and quantized then.
+// Where blocks are larger the matrix is scanned first, strip by strip, and quantized then. What is
+// read next is prefetched meanwhile, and codes of a large matrix are stored past the caches.
 //
 // Of two sides the wide one has blocks of rows, or parts of rows, and the tall one blocks of
 // columns; where one serves both halves of the result it is the wide one.
@@ -12,6 +13,7 @@
 #include "core/cpu_isa.h"
 #include "cpu/gather.h"
 #include "cpu/quantize_dual_run.h"
+#include "cpu/quantize_dual_sides.h"
 #include "cpu/tiles.h"
 
 namespace halfword {
@@ -21,7 +23,13 @@ constexpr int64_t kCacheBytes = 1 << 18;    // of x; a core's cache holds its co
 constexpr int64_t kWorthAThread = 1 << 15;  // elements, as in cpu/tiles.h
 constexpr int64_t kScans = 64;   // strips that are scanned, at most; each has ranges of its columns
 constexpr int64_t kNarrow = 32;  // columns of a block that are not worth a call each
-constexpr int64_t kRowsAtOnce = 4;  // that the scan takes together
+constexpr int64_t kRowsAtOnce = 4;   // that the scan takes together
+constexpr int64_t kGroupParts = 16;  // beside one another; a line of each column stays in a cache
+constexpr int64_t kPartsAhead = 4;   // that are prefetched: the time of one is too short
+constexpr int64_t kLine = 64;
+// Of x and codes. From here on codes go past the caches: the lines of codes_t lie far from each
+// other, and to fetch them first takes longer than all the rest.
+constexpr int64_t kStreamedBytes = 1 << 23;
 
 QuantizeDualLoops choose_loops(const QuantizeDualParams& p) {
   static constexpr IsaTable<decltype(&quantize_dual_loops_portable)> kLoops =
@@ -29,55 +37,7 @@ QuantizeDualLoops choose_loops(const QuantizeDualParams& p) {
   return kLoops.pick()(p);
 }
 
-// Rows [row, row + rows) and columns [col, col + cols) of x.
-struct Region {
-  int64_t row;
-  int64_t col;
-  int64_t rows;
-  int64_t cols;
-};
-
-Blocks blocks_of(const Region& region, const Blocks& model) {
-  return {region.rows, region.cols, model.block_rows, model.block_cols};
-}
-
-// Ranges that begin empty. A vector may be read and written past the last.
-class Ranges {
- public:
-  Ranges(int64_t count, bool affine)
-      : largest_(padded(count)), low_(affine ? padded(count) : 0), high_(low_.size()) {}
-
-  RangeArrays at(int64_t i) {
-    if (low_.empty()) return {largest_.data() + i, nullptr, nullptr};
-    return {largest_.data() + i, low_.data() + i, high_.data() + i};
-  }
-
- private:
-  static size_t padded(int64_t count) { return static_cast<size_t>(count + kVectorMultiple); }
-
-  std::vector<uint32_t> largest_;
-  std::vector<float> low_, high_;
-};
-
-RangeArrays advance(const RangeArrays& ranges, int64_t i) {
-  if (ranges.low == nullptr) return {ranges.largest + i, nullptr, nullptr};
-  return {ranges.largest + i, ranges.low + i, ranges.high + i};
-}
-
-// One of the two quantizations of a region, over blocks of x (not of x^T). Vectors may be read past
-// the last scale.
-struct Side {
-  Side(const Blocks& b, bool affine) : blocks(b), ranges(b.count(), affine) {
-    inv.resize(b.count() + kVectorMultiple);
-    if (affine) zero_point.resize(inv.size());
-  }
-
-  Blocks blocks;
-  Ranges ranges;
-  std::vector<float> inv;
-  std::vector<float> zero_point;
-  bool finite = true;  // whether all scales are
-};
+bool is_aligned(const void* p) { return reinterpret_cast<uintptr_t>(p) % kLine == 0; }
 
 class Dual {
  public:
@@ -95,6 +55,9 @@ class Dual {
     const Blocks& b = blocks_[1];
     const bool same_rows = a.block_rows == b.block_rows;
     wide_ = same_rows ? a.block_cols < b.block_cols : a.block_rows > b.block_rows;
+    const bool large = a.rows * a.cols > kStreamedBytes / (static_cast<int64_t>(size_) + 2);
+    streams_ = large && a.cols % kLine == 0;
+    streams_t_ = large && a.rows % kLine == 0 && is_aligned(p.codes_t);
   }
 
   void run(ParallelFor parallel) const {
@@ -112,26 +75,32 @@ class Dual {
   void run_by_regions(ParallelFor parallel, const Region& whole, int64_t rows, int64_t cols) const {
     const Blocks regions{whole.rows, whole.cols, rows, cols};
     const int64_t grain = std::max<int64_t>(1, kWorthAThread / (rows * std::min(cols, whole.cols)));
+    const auto region = [&](int64_t k) -> Region {
+      const int64_t i = k / regions.across() * rows, j = k % regions.across() * cols;
+      return {i, j, std::min(rows, whole.rows - i), std::min(cols, whole.cols - j)};
+    };
     parallel_for(parallel, regions.count(), grain, [&](int64_t begin, int64_t end) {
-      for (int64_t k = begin; k < end; ++k) {
-        const int64_t i = k / regions.across() * rows, j = k % regions.across() * cols;
-        run_region({i, j, std::min(rows, whole.rows - i), std::min(cols, whole.cols - j)});
-      }
+      for (int64_t k = begin; k < end; ++k) run_region(region(k), region(std::min(k + 1, end - 1)));
+      loops_.finish_streaming();
     });
   }
 
-  void run_region(const Region& region) const {
+  // One region, while the next is prefetched.
+  void run_region(const Region& region, const Region& next) const {
     std::vector<Side> sides = make_sides(region);
     RangeArrays ranges[2];
     for (int h = 0; h < count_; ++h) ranges[h] = sides[h].ranges.at(0);
     scan(region, ranges);
     for (int h = 0; h < count_; ++h) finish(region, h, &sides[h], 0, sides[h].blocks.count());
     for (int64_t i = 0; i < region.rows; i += kStripRows) {
-      for (int64_t j = 0; j < region.cols; j += kPartCols) encode_part(region, sides, i, j);
+      for (int64_t j = 0; j < region.cols; j += kPartCols) {
+        const bool there = i < next.rows && j < next.cols;
+        encode_part(region, sides, {i, j}, there ? element(next, i, j) : element(region, i, j));
+      }
     }
   }
 
-  // Strip after strip of a part's columns: the lines of codes_t that it writes lie in as many pages
+  // Strip after strip of a group of parts: the lines of codes_t that it writes lie in as many pages
   // as it has columns, and those of the next strip in the same.
   void run_whole(ParallelFor parallel, const Region& whole) const {
     std::vector<Side> sides = make_sides(whole);
@@ -141,12 +110,19 @@ class Dual {
                    [&](int64_t begin, int64_t end) { finish(whole, h, &sides[h], begin, end); });
     }
     const Blocks parts{whole.rows, whole.cols, kStripRows, kPartCols};
+    const auto place = [&](int64_t k) -> Place {
+      const int64_t group = k / (parts.down() * kGroupParts) * kGroupParts;
+      const int64_t across = std::min(kGroupParts, parts.across() - group);
+      const int64_t in_group = k - group * parts.down();
+      return {in_group / across * kStripRows, (group + in_group % across) * kPartCols};
+    };
     parallel_for(parallel, parts.count(), kWorthAThread / (kStripRows * kPartCols),
                  [&](int64_t begin, int64_t end) {
                    for (int64_t k = begin; k < end; ++k) {
-                     encode_part(whole, sides, k % parts.down() * kStripRows,
-                                 k / parts.down() * kPartCols);
+                     const Place next = place(std::min(k + kPartsAhead, end - 1));
+                     encode_part(whole, sides, place(k), element(whole, next.row, next.col));
                    }
+                   loops_.finish_streaming();
                  });
   }
 
@@ -203,8 +179,9 @@ class Dual {
     const Blocks tall = blocks_of(region, blocks_[1 - wide_]);
     const int64_t row_step = wide.block_rows == 1 ? wide.across() : 0;
     const RangeArrays none{};
+    const int64_t most = count_ == 1 && width_ < region.cols ? height_ : kRowsAtOnce;
     for (int64_t i = 0, rows; i < region.rows; i += rows) {
-      rows = std::min({kRowsAtOnce, height_ - i % height_, region.rows - i});
+      rows = std::min({most, height_ - i % height_, region.rows - i});
       for (int64_t j = 0; j < region.cols; j += width_) {
         loops_.scan(element(region, i, j), p_.row_stride, rows, std::min(width_, region.cols - j),
                     advance(ranges[wide_], wide.of(i, j)), row_step,
@@ -246,31 +223,35 @@ class Dual {
 
   struct Scratch {
     alignas(64) int8_t staged[kStripRows * kStagedPitch];
+    const char* next;
     alignas(64) int8_t lines[kLineColumns * kStripRows];
     alignas(64) uint16_t random[2][kRandomMemory];
     alignas(64) float inv[kPartCols + kVectorMultiple];
     alignas(64) float zero_point[kPartCols + kVectorMultiple];
   };
 
-  // The part of a region whose first element is (i, j).
-  void encode_part(const Region& region, const std::vector<Side>& sides, int64_t i,
-                   int64_t j) const {
+  // The part of a region from a place on; `next` is what is read after it.
+  void encode_part(const Region& region, const std::vector<Side>& sides, const Place& place,
+                   const char* next) const {
+    const auto [i, j] = place;
     const int64_t rows = std::min(kStripRows, region.rows - i);
     const int64_t cols = std::min(kPartCols, region.cols - j);
     Scratch scratch;
+    scratch.next = next;
     for (int64_t r = 0, count; r < rows; r += count) {
       count = rows_together(i + r, rows - r);
       encode_rows(region, sides, {i + r, j, count, cols}, scratch.staged + r * kStagedPitch,
                   &scratch);
+      scratch.next = halfword::advance(scratch.next, count * p_.row_stride, size_);
     }
     const int64_t pitch = p_.blocks.rows;
     int8_t* out = p_.codes_t + (region.col + j) * pitch + region.row + i;
     for (int64_t c = 0; c < cols; c += kLineColumns, out += kLineColumns * pitch) {
       if (rows == kStripRows && c + kLineColumns <= cols) {
-        loops_.transpose(scratch.staged + c, out, pitch);
+        loops_.transpose(scratch.staged + c, out, pitch, streams_t_);
         continue;
       }
-      loops_.transpose(scratch.staged + c, scratch.lines, kStripRows);
+      loops_.transpose(scratch.staged + c, scratch.lines, kStripRows, false);
       for (int64_t l = 0; l < std::min(kLineColumns, cols - c); ++l) {
         std::memcpy(out + l * pitch, scratch.lines + l * kStripRows, static_cast<size_t>(rows));
       }
@@ -322,6 +303,8 @@ class Dual {
       part.codes = p_.codes + first + c;
       part.codes_pitch = p_.blocks.cols;
       part.staged = staged + c;
+      part.next = halfword::advance(scratch->next, c, size_);
+      part.streams = streams_ && is_aligned(part.codes);
       encode(part, range);
     };
     const Side& wide = sides[wide_];
@@ -359,6 +342,8 @@ class Dual {
   int64_t height_;    // of the higher blocks
   int64_t width_;     // of the wider ones
   int wide_;          // the side that has those
+  bool streams_;      // codes go past the caches
+  bool streams_t_;    // so do codes_t
 };
 
 }  // namespace

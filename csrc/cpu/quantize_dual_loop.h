@@ -68,6 +68,51 @@ HALFWORD_INLINE void scan_rows(const void* x, int64_t first, int64_t pitch, int6
   }
 }
 
+// Fewer than a vector, and zeros.
+template <class Word>
+HALFWORD_INLINE Magnitudes<Word> load_magnitudes(const Word* p, int64_t count) {
+  alignas(64) Word padded[Magnitudes<Word>::kCount] = {};
+  __builtin_memcpy(padded, p, static_cast<size_t>(count) * sizeof(Word));
+  return Magnitudes<Word>::load(padded);
+}
+
+template <class Element, class Word>
+HALFWORD_INLINE uint32_t largest_of(const Magnitudes<Word>& v) {
+  U32 largest(0u);
+#pragma GCC unroll 2
+  for (int part = 0; part < v.kParts; ++part) {
+    largest = maximum(largest, bits(Element::from_words(v.part(part))));
+  }
+  return largest_lane(largest);
+}
+
+// The largest magnitude of all rows.
+template <class Element>
+HALFWORD_INLINE uint32_t largest_of_rows(const void* x, int64_t pitch, int64_t rows, int64_t cols) {
+  using Word = typename Element::Word;
+  using Vector = Magnitudes<Word>;
+  constexpr int kVectors = 4;
+  Vector largest[kVectors];
+#pragma GCC unroll 4
+  for (int k = 0; k < kVectors; ++k) largest[k] = Vector::zeros();
+  for (int64_t r = 0; r < rows; ++r) {
+    const Word* row = static_cast<const Word*>(x) + r * pitch;
+    int64_t c = 0;
+    for (; c + kVectors * Vector::kCount <= cols; c += kVectors * Vector::kCount) {
+#pragma GCC unroll 4
+      for (int k = 0; k < kVectors; ++k) {
+        largest[k] = maximum(largest[k], Vector::load(row + c + k * Vector::kCount));
+      }
+    }
+    for (; c + Vector::kCount <= cols; c += Vector::kCount) {
+      largest[0] = maximum(largest[0], Vector::load(row + c));
+    }
+    if (c < cols) largest[0] = maximum(largest[0], load_magnitudes(row + c, cols - c));
+  }
+  const Vector upper = maximum(largest[0], largest[1]), lower = maximum(largest[2], largest[3]);
+  return largest_of<Element>(maximum(upper, lower));
+}
+
 // The same without low and high: magnitudes are compared in the words that lie in memory.
 template <class Element, int kRows>
 HALFWORD_INLINE void scan_magnitudes(const void* x, int64_t first, int64_t pitch, int64_t cols,
@@ -100,20 +145,11 @@ HALFWORD_INLINE void scan_magnitudes(const void* x, int64_t first, int64_t pitch
     fold_columns(c, Vector::kCount, [](const Word* p) { return Vector::load(p); });
   }
   if (c < cols) {
-    fold_columns(c, cols - c, [&](const Word* p) {
-      alignas(64) Word padded[Vector::kCount] = {};
-      __builtin_memcpy(padded, p, static_cast<size_t>(cols - c) * sizeof(Word));
-      return Vector::load(padded);
-    });
+    fold_columns(c, cols - c, [&](const Word* p) { return load_magnitudes(p, cols - c); });
   }
 #pragma GCC unroll 4
   for (int k = 0; k < kRows; ++k) {
-    U32 largest(0u);
-#pragma GCC unroll 2
-    for (int part = 0; part < Vector::kParts; ++part) {
-      largest = maximum(largest, bits(Element::from_words(of_row[k].part(part))));
-    }
-    fold_scalar(of_rows, (row + k) * row_step, largest_lane(largest), 0.0f, 0.0f);
+    fold_scalar(of_rows, (row + k) * row_step, largest_of<Element>(of_row[k]), 0.0f, 0.0f);
   }
 }
 
@@ -122,6 +158,9 @@ void scan(const void* x, int64_t pitch, int64_t rows, int64_t cols, RangeArrays 
           int64_t row_step, RangeArrays of_columns) {
   int64_t r = 0;
   if (of_columns.largest == nullptr) {
+    if (!kAffine && row_step == 0) {
+      return fold_scalar(of_rows, 0, largest_of_rows<Element>(x, pitch, rows, cols), 0.0f, 0.0f);
+    }
     for (; r < rows; ++r) {
       BlockRange range;
       merge_run<Element>(matrix_row<Element>(x, pitch, r), cols, kAffine, &range);
@@ -192,19 +231,31 @@ struct VectorScales {
   alignas(64) float ordered_zero_points[kAffine ? kPartCols : 1];
 };
 
+// The lines of four vectors from element i on, to the second cache.
+template <class Word>
+HALFWORD_INLINE void prefetch(const void* x, int64_t i) {
+  if (kLanes == 1) return;
+  const char* first = reinterpret_cast<const char*>(static_cast<const Word*>(x) + i);
+  constexpr int64_t kBytes = kFour * static_cast<int64_t>(sizeof(Word));
+#pragma GCC unroll 4
+  for (int64_t b = 0; b < kBytes; b += 64) __builtin_prefetch(first + b, 0, 2);
+}
+
 // kTwo: the staged codes are quantized by scales of their own; else they are the same.
 template <class Element, class Rounding, bool kTwo, class Scales>
 HALFWORD_INLINE void encode_row(const DualPart& part, int64_t r, const Scales& scales,
                                 const Scales& staged_scales, CodeRange range) {
   constexpr bool kTurns = Element::kTurns;
   const void* x = matrix_row<Element>(part.x, part.pitch, r);
+  const void* next = matrix_row<Element>(part.next, part.pitch, r);
   int8_t* codes = part.codes + r * part.codes_pitch;
   int8_t* staged = part.staged + r * kStagedPitch;
   int64_t i = 0;
   for (; i + kFour <= part.cols; i += kFour) {
     const FourFloats four = load_four<Element>(x, i);
     const FourWords words = four_code_words<Rounding, kTurns>(four, i, scales, range, part.random);
-    store_codes<kTurns>(codes + i, words);
+    prefetch<typename Element::Word>(next, i);
+    part.streams ? stream_codes<kTurns>(codes + i, words) : store_codes<kTurns>(codes + i, words);
     store_codes<kTurns>(staged + i, kTwo ? four_code_words<Rounding, kTurns>(
                                                four, i, staged_scales, range, part.staged_random)
                                          : words);
@@ -242,9 +293,12 @@ void encode(const DualPart& part, CodeRange range) {
   }
 }
 
-void transpose(const int8_t* in, int8_t* out, int64_t pitch) {
+void transpose(const int8_t* in, int8_t* out, int64_t pitch, bool streams) {
+  if (streams) return stream_transposed_bytes(in, kStagedPitch, out, pitch);
   transpose_bytes(in, kStagedPitch, out, pitch);
 }
+
+void finish() { finish_streaming(); }
 
 // A vector of calls begins at a multiple of its length (see fill_random).
 const uint16_t* random(const RandomStream& stream, int64_t first, int64_t count, uint16_t* memory) {
@@ -282,6 +336,7 @@ HALFWORD_INLINE QuantizeDualLoops select_quantize_dual_loops(const QuantizeDualP
   QuantizeDualLoops loops{};
   loops.fold = fold;
   loops.transpose = transpose;
+  loops.finish_streaming = finish;
   loops.random = random;
   switch (p.dtype) {
     case Dtype::kFloat32: select_loops<Float32>(p, &loops); break;

@@ -9,10 +9,10 @@ namespace halfword {
 
 // A strip of rows is encoded part by part: codes go to their place, those of the other half to
 // `staged`, from where they are transposed, a line of the transposed matrix for each column.
-constexpr int64_t kStripRows = 64;      // bytes in a cache line
-constexpr int64_t kPartCols = 2048;     // so that a staged part stays in a core's cache
-constexpr int64_t kLineColumns = 16;    // transposed at once
-constexpr int64_t kStagedPitch = 2112;  // kPartCols and a line: rows are not at a power of two
+constexpr int64_t kStripRows = 64;     // bytes in a cache line
+constexpr int64_t kPartCols = 256;     // so that a staged part stays in a core's first cache
+constexpr int64_t kLineColumns = 16;   // transposed at once
+constexpr int64_t kStagedPitch = 320;  // kPartCols and a line: rows are not at a power of two
 
 // Ranges of many blocks, member by member, so that a vector of columns is folded at once.
 struct RangeArrays {
@@ -42,7 +42,9 @@ struct DualPart {
   const uint16_t* staged_random;
   int8_t* codes;
   int64_t codes_pitch;
-  int8_t* staged;  // of pitch kStagedPitch
+  int8_t* staged;    // of pitch kStagedPitch
+  const void* next;  // what is read after x, of the same pitch: it is prefetched
+  bool streams;      // codes go past the caches; each row is 64-byte aligned
 };
 
 struct QuantizeDualLoops {
@@ -55,8 +57,10 @@ struct QuantizeDualLoops {
   void (*encode)(const DualPart& part, CodeRange range);
   // The same where no scale is NaN.
   void (*encode_finite)(const DualPart& part, CodeRange range);
-  // in [kStripRows][kLineColumns], of row stride kStagedPitch, to [kLineColumns][kStripRows].
-  void (*transpose)(const int8_t* in, int8_t* out, int64_t pitch);
+  // in [kStripRows][kLineColumns], of row stride kStagedPitch, to [kLineColumns][kStripRows]; past
+  // the caches if `streams`, each line 64-byte aligned.
+  void (*transpose)(const int8_t* in, int8_t* out, int64_t pitch, bool streams);
+  void (*finish_streaming)();  // after the last of a thread
   // The bits of `count` elements from number `first` on, in memory for kPartCols of them; returns
   // where they begin.
   const uint16_t* (*random)(const RandomStream& stream, int64_t first, int64_t count,
