@@ -31,7 +31,12 @@ SPECS = {
     "rows, stochastic": Spec(rounding="stochastic"),
 }
 # The formula in another order rounds one code in thousands to its neighbour.
-ONE_CODE = {"codes": Bound(0.0, 1.0), "scale": Bound(2.0**-7), "values": Bound(0.0, 0.1)}
+CODES, SCALE = Bound(0.0, 1.0), Bound(2.0**-7)
+ONE_CODE = {
+    "codes": CODES, "scale": SCALE, "codes_t": CODES, "scale_t": SCALE,
+    "values": Bound(0.0, 0.1),
+}  # fmt: skip
+DUAL = {"rows and columns": Spec(), "blocks of 128 x 128": Spec(block=(128, 128))}
 
 ABSMAX = {"codes": Bound(0.0)}
 # 128 products, added in another order, of numbers up to 5.
@@ -84,7 +89,8 @@ class Case:
             last[:] = [quantize(self.x)]
 
         def results() -> dict[str, list[Tensor]]:
-            return dict(zip(("codes", "scale"), ([each] for each in last[0]), strict=False))
+            names = ("codes", "scale", "codes_t", "scale_t")
+            return dict(zip(names, ([each] for each in last[0]), strict=False))
 
         return Side(name, step, results)
 
@@ -110,19 +116,28 @@ def quantize_sides(
     return sides
 
 
-def dual_sides(shapes: Shapes, *, dtype: torch.dtype, spec: Spec) -> list[Outcome]:
-    """Both layouts, against two calls with a transposed copy between them."""
+def dual_sides(shapes: Shapes, *, dtype: torch.dtype, spec: Spec, compiled: bool) -> list[Outcome]:
+    """Both layouts, against one of them, against two calls, and against the formula twice."""
     case = Case(shapes, dtype)
 
-    def separate(x: Tensor) -> tuple[Tensor, Tensor]:
-        ops.quantize(x.t().contiguous(), spec)
-        return ops.quantize(x, spec)[:2]
+    def dual(x: Tensor) -> tuple[Tensor, ...]:
+        first, second = ops.quantize_dual(x, spec)
+        return *first[:2], *second[:2]
 
-    return [
-        case.side("halfword quantize_dual", lambda x: ops.quantize_dual(x, spec)[0][:2]),
-        case.side("halfword quantize alone", lambda x: ops.quantize(x, spec)[:2]),
-        case.side("halfword quantize, twice", separate),
+    def twice(x: Tensor) -> tuple[Tensor, ...]:
+        return *ops.quantize(x, spec)[:2], *ops.quantize(x.t(), spec)[:2]
+
+    def formula_twice(x: Tensor) -> tuple[Tensor, ...]:
+        return *formula(x, spec), *formula(x.t().contiguous(), spec)
+
+    sides: list[Outcome] = [
+        case.side("halfword quantize_dual", dual),
+        case.side("halfword quantize, one layout", lambda x: ops.quantize(x, spec)[:2]),
+        case.side("halfword quantize, x and x.t()", twice),
     ]
+    if compiled:
+        sides.append(case.side("torch.compile, x and x.t()", compiled_alone(formula_twice)))
+    return sides
 
 
 def value_sides(shapes: Shapes, *, dtype: torch.dtype, compiled: bool) -> list[Outcome]:
@@ -187,11 +202,13 @@ def rows(*, tiny: bool = False, compiled: bool = True, device: str = "cpu") -> I
                     partial(quantize_sides, dtype=dtype, spec=spec, compiled=compiled), ONE_CODE,
                     CHECKED,
                 )  # fmt: skip
-            for name in ("rows", "blocks of 128 x 128"):
+            for name, spec in DUAL.items():
+                reads = 1 if spec.block else 2  # scales of columns are known after all rows
                 yield Row(
                     f"quantize_dual {name}, {dtype_name}, {size}", shapes,
-                    Traffic(read=bytes_of_x, update=2),
-                    partial(dual_sides, dtype=dtype, spec=SPECS[name]), ONE_CODE, CHECKED,
+                    Traffic(read=reads * bytes_of_x, update=2),
+                    partial(dual_sides, dtype=dtype, spec=spec, compiled=compiled), ONE_CODE,
+                    CHECKED,
                 )  # fmt: skip
             yield Row(
                 f"absmax rows, {dtype_name}, {size}", shapes, Traffic(read=bytes_of_x),
