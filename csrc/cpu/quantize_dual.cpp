@@ -23,9 +23,11 @@ constexpr int64_t kCacheBytes = 1 << 18;    // of x; a core's cache holds its co
 constexpr int64_t kWorthAThread = 1 << 15;  // elements, as in cpu/tiles.h
 constexpr int64_t kScans = 64;   // strips that are scanned, at most; each has ranges of its columns
 constexpr int64_t kNarrow = 32;  // columns of a block that are not worth a call each
-constexpr int64_t kRowsAtOnce = 4;   // that the scan takes together
-constexpr int64_t kGroupParts = 16;  // beside one another; a line of each column stays in a cache
-constexpr int64_t kPartsAhead = 4;   // that are prefetched: the time of one is too short
+constexpr int64_t kRowsAtOnce = 4;  // that the scan takes together
+// Of parts that are prefetched and go past the caches: staged codes stay in the first one.
+constexpr int64_t kFetchedCols = 256;
+constexpr int64_t kFetchedAhead = 4;   // the time of one part is too short
+constexpr int64_t kFetchedGroup = 16;  // parts beside one another that go strip by strip
 constexpr int64_t kLine = 64;
 // Of x and codes. From here on codes go past the caches: the lines of codes_t lie far from each
 // other, and to fetch them first takes longer than all the rest.
@@ -55,9 +57,9 @@ class Dual {
     const Blocks& b = blocks_[1];
     const bool same_rows = a.block_rows == b.block_rows;
     wide_ = same_rows ? a.block_cols < b.block_cols : a.block_rows > b.block_rows;
-    const bool large = a.rows * a.cols > kStreamedBytes / (static_cast<int64_t>(size_) + 2);
-    streams_ = large && a.cols % kLine == 0;
-    streams_t_ = large && a.rows % kLine == 0 && is_aligned(p.codes_t);
+    large_ = a.rows * a.cols > kStreamedBytes / (static_cast<int64_t>(size_) + 2);
+    streams_ = large_ && a.cols % kLine == 0;
+    streams_t_ = large_ && a.rows % kLine == 0 && is_aligned(p.codes_t);
   }
 
   void run(ParallelFor parallel) const {
@@ -93,9 +95,10 @@ class Dual {
     scan(region, ranges);
     for (int h = 0; h < count_; ++h) finish(region, h, &sides[h], 0, sides[h].blocks.count());
     for (int64_t i = 0; i < region.rows; i += kStripRows) {
-      for (int64_t j = 0; j < region.cols; j += kPartCols) {
+      for (int64_t j = 0; j < region.cols; j += kFetchedCols) {
         const bool there = i < next.rows && j < next.cols;
-        encode_part(region, sides, {i, j}, there ? element(next, i, j) : element(region, i, j));
+        encode_part(region, sides, {i, j}, kFetchedCols,
+                    there ? element(next, i, j) : element(region, i, j));
       }
     }
   }
@@ -109,18 +112,23 @@ class Dual {
       parallel_for(parallel, sides[h].blocks.count(), kWorthAThread / 8,
                    [&](int64_t begin, int64_t end) { finish(whole, h, &sides[h], begin, end); });
     }
-    const Blocks parts{whole.rows, whole.cols, kStripRows, kPartCols};
+    // Rows that the caches hold are read and written in long runs.
+    const int64_t width = large_ ? kFetchedCols : kPartCols;
+    const int64_t most = large_ ? kFetchedGroup : 1;
+    const int64_t ahead = large_ ? kFetchedAhead : 0;
+    const Blocks parts{whole.rows, whole.cols, kStripRows, width};
     const auto place = [&](int64_t k) -> Place {
-      const int64_t group = k / (parts.down() * kGroupParts) * kGroupParts;
-      const int64_t across = std::min(kGroupParts, parts.across() - group);
+      const int64_t group = k / (parts.down() * most) * most;
+      const int64_t across = std::min(most, parts.across() - group);
       const int64_t in_group = k - group * parts.down();
-      return {in_group / across * kStripRows, (group + in_group % across) * kPartCols};
+      return {in_group / across * kStripRows, (group + in_group % across) * width};
     };
-    parallel_for(parallel, parts.count(), kWorthAThread / (kStripRows * kPartCols),
+    parallel_for(parallel, parts.count(),
+                 std::max<int64_t>(1, kWorthAThread / (kStripRows * width)),
                  [&](int64_t begin, int64_t end) {
                    for (int64_t k = begin; k < end; ++k) {
-                     const Place next = place(std::min(k + kPartsAhead, end - 1));
-                     encode_part(whole, sides, place(k), element(whole, next.row, next.col));
+                     const Place next = place(std::min(k + ahead, end - 1));
+                     encode_part(whole, sides, place(k), width, element(whole, next.row, next.col));
                    }
                    loops_.finish_streaming();
                  });
@@ -230,12 +238,12 @@ class Dual {
     alignas(64) float zero_point[kPartCols + kVectorMultiple];
   };
 
-  // The part of a region from a place on; `next` is what is read after it.
+  // The part of a region from a place on, `width` columns; `next` is what is read after it.
   void encode_part(const Region& region, const std::vector<Side>& sides, const Place& place,
-                   const char* next) const {
+                   int64_t width, const char* next) const {
     const auto [i, j] = place;
     const int64_t rows = std::min(kStripRows, region.rows - i);
-    const int64_t cols = std::min(kPartCols, region.cols - j);
+    const int64_t cols = std::min(width, region.cols - j);
     Scratch scratch;
     scratch.next = next;
     for (int64_t r = 0, count; r < rows; r += count) {
@@ -342,8 +350,9 @@ class Dual {
   int64_t height_;    // of the higher blocks
   int64_t width_;     // of the wider ones
   int wide_;          // the side that has those
-  bool streams_;      // codes go past the caches
-  bool streams_t_;    // so do codes_t
+  bool large_;        // so that codes go past the caches, if their lines are aligned:
+  bool streams_;      // those of x
+  bool streams_t_;    // those of x^T
 };
 
 }  // namespace

@@ -9,10 +9,10 @@ namespace halfword {
 
 // A strip of rows is encoded part by part: codes go to their place, those of the other half to
 // `staged`, from where they are transposed, a line of the transposed matrix for each column.
-constexpr int64_t kStripRows = 64;     // bytes in a cache line
-constexpr int64_t kPartCols = 256;     // so that a staged part stays in a core's first cache
-constexpr int64_t kLineColumns = 16;   // transposed at once
-constexpr int64_t kStagedPitch = 320;  // kPartCols and a line: rows are not at a power of two
+constexpr int64_t kStripRows = 64;      // bytes in a cache line
+constexpr int64_t kPartCols = 2048;     // at most, so that a staged part stays in a core's cache
+constexpr int64_t kLineColumns = 16;    // transposed at once
+constexpr int64_t kStagedPitch = 2112;  // kPartCols and a line: rows are not at a power of two
 
 // Ranges of many blocks, member by member, so that a vector of columns is folded at once.
 struct RangeArrays {
