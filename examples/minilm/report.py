@@ -6,6 +6,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from matplotlib import colormaps
 from matplotlib.figure import Figure
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
@@ -70,8 +71,9 @@ def plot(path: Path, forms: dict[str, Found]) -> None:
     """Draw what is lost over the size of the file, and the speeds."""
     figure = Figure(figsize=(11, 4.5), layout="constrained")  # no pyplot: needs no display
     lost, speed = figure.subplots(1, 2)
+    tab20 = colormaps["tab20"]
     for number, (name, found) in enumerate(forms.items()):
-        colour = f"C{number % 10}"
+        colour = tab20(number)
         size = found["file_bytes"] / 1e6
         lost.plot(size, 1 - found["mean_cosine"], "o", color=colour, label=name)
         speed.barh(name, found["speed"]["sentences_per_s"], color=colour)
