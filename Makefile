@@ -28,9 +28,9 @@ STAMPS := $(VENV)/stamps
 INSTALLED := $(STAMPS)/halfword-$(HALFWORD_CUDA)
 SOURCES := $(shell find csrc cmake python -type f -not -name '*.pyc') CMakeLists.txt pyproject.toml
 CXX_FILES = $(shell find csrc tests -name '*.h' -o -name '*.cpp' -o -name '*.cu' -o -name '*.cuh')
-# Sorted, which leaves each once.
-OP_TESTS = $(sort $(wildcard $(patsubst csrc/ops/%.h,tests/test_%*.py,$(wildcard csrc/ops/*.h)))) \
-  tests/test_optim.py
+# Sorted, which leaves each once. Without those that read machine code: it is not the sanitizers'.
+OP_TESTS = $(filter-out %_code.py,$(sort $(wildcard \
+  $(patsubst csrc/ops/%.h,tests/test_%*.py,$(wildcard csrc/ops/*.h))))) tests/test_optim.py
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14

@@ -62,6 +62,7 @@ for bad in (0, None):
     scaler.update()
 expected = 1 - 0.5 * 8.0 / 2.0  # the scale was halved
 assert torch.equal(weight.to_local().detach(), torch.full((4,), expected))
+dist.barrier()  # or one leaves while the other still listens to it
 dist.destroy_process_group()
 print("agreed")
 """

@@ -51,6 +51,7 @@ def run_rank(rank, wrap, port, results):
     ]
     if rank == 0:
         torch.save(grads, results)
+    dist.barrier()  # or one leaves while the other still listens to it
     dist.destroy_process_group()
 
 

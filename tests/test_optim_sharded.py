@@ -67,6 +67,7 @@ def run_rank(rank, port, results):
     weights = [p.detach().full_tensor() for p in model.parameters()]
     if rank == 0:
         torch.save({"weights": weights, "norms": norms, "scale": scale}, results)
+    dist.barrier()  # or one leaves while the other still listens to it
     dist.destroy_process_group()
 
 

@@ -11,7 +11,15 @@ from torch.nn import functional as F  # noqa: N812
 
 from halfword.nn import Int8DynamicLinear, Int8Linear, int8_linear
 from halfword.ops import gemm_int8, quantize
-from halfword.quant import Int8Dynamic, Int8Static, Int8Training, Spec, calibrate, quantize_
+from halfword.quant import (
+    Int4WeightOnly,
+    Int8Dynamic,
+    Int8Static,
+    Int8Training,
+    Spec,
+    calibrate,
+    quantize_,
+)
 
 from .compare import assert_same_bits
 
@@ -111,6 +119,31 @@ def test_tied_parameters_stay_tied_and_add_up_their_gradients():
     )
     assert (both[[0, 3]] == head[[0, 3]]).all()
     assert (both[[1, 2]] != head[[1, 2]]).any()
+
+
+@pytest.mark.parametrize("recipe", [Int8Dynamic(), Int4WeightOnly(32), Int8Training()], ids=str)
+def test_an_encoder_of_torch_calls_its_new_layers_in_evaluation(recipe):
+    layer = nn.TransformerEncoderLayer(64, 4, 96, batch_first=True)
+    model = nn.TransformerEncoder(layer, 2, enable_nested_tensor=False)
+    quantize_(model, recipe)
+    calls = []
+    for each in model.layers:
+        each.linear1.register_forward_hook(lambda *_: calls.append(1))
+    x = torch.randn(2, 5, 64)
+    with torch.no_grad():
+        y = model.eval()(x)
+    assert len(calls) == 2
+    with torch.inference_mode():
+        assert_same_bits(model(x).clone(), y)
+
+
+@pytest.mark.parametrize("recipe", [*FROZEN, Int4WeightOnly(32)], ids=str)
+def test_a_model_that_is_quantized_in_inference_mode_trains_after_it(recipe):
+    with torch.inference_mode():
+        model, x = make_frozen(recipe)
+    x = x.clone().requires_grad_()
+    model(x).sum().backward()
+    assert x.grad.abs().sum() > 0
 
 
 def test_training_mode_and_hooks_are_carried_over():

@@ -61,6 +61,7 @@ def run_command(command: list[str], environment: dict[str, str], limit_s: float)
         process = subprocess.Popen(
             command, env=os.environ | environment, stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
+            preexec_fn=listen,
         )  # fmt: skip
     except OSError as error:
         return Finished(127, f"{command[0]}: {error.strerror}")
@@ -71,6 +72,11 @@ def run_command(command: list[str], environment: dict[str, str], limit_s: float)
     except subprocess.TimeoutExpired:
         output = stop(process)
     return Finished(status, output[-KEPT_BYTES:].decode(errors="replace"))
+
+
+def listen() -> None:
+    """Let the process be asked to end: who starts us in the background may have us ignore it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def stop(process: "subprocess.Popen[bytes]") -> bytes:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+import torch
 from torch import nn
 
 from .recipes import Recipe
@@ -28,7 +29,8 @@ def quantize_(model: nn.Module, recipe: Recipe, filter_fn: Filter | None = None)
 
     Layers of the type :class:`torch.nn.Linear` itself are exchanged, not those of its subclasses,
     whose ``forward`` may do something else. A layer that is in several places is exchanged once and
-    in all of them. Hooks are carried over.
+    in all of them. Hooks are carried over. A :class:`torch.nn.TransformerEncoderLayer` calls its
+    new layers in evaluation, too: it does not take their weights to torch's fused kernel.
 
     Args:
         model: a model, or a single linear layer.
@@ -60,15 +62,24 @@ def quantize_(model: nn.Module, recipe: Recipe, filter_fn: Filter | None = None)
                 seen[old] = _carry_over(old, layer.from_float(old, recipe))
         return seen[old]
 
-    result = exchanged(model, "")
-    for path, parent in list(model.named_modules()):
-        for name, child in list(parent._modules.items()):
-            if child is not None:
-                parent._modules[name] = exchanged(child, f"{path}.{name}" if path else name)
+    with torch.inference_mode(False), torch.no_grad():  # the new layers may train
+        result = exchanged(model, "")
+        for path, parent in list(model.named_modules()):
+            for name, child in list(parent._modules.items()):
+                if child is not None:
+                    parent._modules[name] = exchanged(child, f"{path}.{name}" if path else name)
+                    if parent._modules[name] is not child:
+                        _call_layers(parent)
     if all(old is new for old, new in seen.items()):
         among = "" if filter_fn is None else " that filter_fn accepts"
         raise ValueError(f"quantize_: model must have a torch.nn.Linear{among}; it has none")
     return result
+
+
+def _call_layers(parent: nn.Module) -> None:
+    """Make a module call its linear layers, where it would take their weights itself."""
+    if isinstance(parent, nn.TransformerEncoderLayer):
+        parent.activation_relu_or_gelu = 0  # its condition for the fused kernel
 
 
 def _carry_over(old: nn.Module, new: nn.Module) -> nn.Module:
