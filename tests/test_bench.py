@@ -56,7 +56,8 @@ def test_every_row_is_measured_and_written(bench, tmp_path, capsys):
     for row in found["rows"]:
         ours, *rivals = row["lines"]
         assert ours["speedup"] is None
-        assert row["best_rival"] in [line["name"] for line in rivals]
+        others = [line["name"] for line in rivals if not line["name"].startswith("halfword")]
+        assert row["best_rival"] in (others or [None])
         for line in row["lines"]:
             assert len(line["samples"]) == 2
             assert line["ns_per_element"] > 0
