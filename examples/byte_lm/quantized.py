@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from matplotlib.figure import Figure
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
@@ -140,31 +141,31 @@ def generating(model: ByteGPT, text: Tensor, batch: int) -> float:
 
 
 def table(result: Entry) -> Table:
-    """Forms side by side."""
+    """Forms side by side; it fits 80 columns. A kB is 1,000 bytes."""
     forms = result["forms"]
-    base = next(iter(forms.values()))
-    shown = Table(title=f"the trained model, {result['steps_done']} steps")
-    shown.add_column("weights")
-    headings = ["bits per byte", "file", "linear layers", ""]
-    headings += [each for b in BATCHES for each in (f"tokens/s, batch {b}", "speedup")]
+    base = next(iter(forms))
+    shown = Table(
+        title=f"the trained model, {result['steps_done']} steps",
+        box=SIMPLE_HEAD,
+        show_edge=False,
+        pad_edge=False,
+        padding=0,
+    )
+    headings = ["", "bits per\nbyte", "file\nkB", "linear\nkB", f"of\n{base}"]
+    headings += [each for b in BATCHES for each in (f"tokens/s,\nbatch {b}", "speed")]
     for heading in headings:
-        shown.add_column(heading, justify="right")
+        shown.add_column(heading, justify="right" if heading else "left", no_wrap=True)
     for form, its in forms.items():
         speeds = [its["tokens_per_s"][str(batch)] for batch in BATCHES]
         shown.add_row(
             form,
             f"{its['bits_per_byte']:.4f}",
-            kilobytes(its["file_bytes"]),
-            kilobytes(its["linear_bytes"]),
-            f"{its['linear_bytes'] / base['linear_bytes']:.3f}x",
+            f"{its['file_bytes'] / 1e3:,.0f}",
+            f"{its['linear_bytes'] / 1e3:,.0f}",
+            f"{its['linear_bytes'] / forms[base]['linear_bytes']:.3f}x",
             *(text for s in speeds for text in (f"{s['median']:,.0f}", f"{s['speedup']:.2f}x")),
         )
     return shown
-
-
-def kilobytes(count: int) -> str:
-    """A size for people."""
-    return f"{count / 1e3:,.0f} kB"
 
 
 def show_texts(result: Entry, console: Console) -> None:

@@ -150,12 +150,14 @@ class Int4Linear(PackedLinear):
         if self.input_order is not None:
             tokens = tokens.index_select(1, self.input_order)
         packed = self._packed_weight()
-        y: Tensor = _Int4Product.apply(  # type: ignore[no-untyped-call]
-            tokens,
-            self._pack() if packed is None else packed,
-            self.bias,
-            gemm_w4a8 if self.recipe.act_bits == 8 else gemm_w4a16,
-        )
+        if packed is None:
+            packed = self._pack()
+        product: Any = gemm_w4a8 if self.recipe.act_bits == 8 else gemm_w4a16
+        y: Tensor
+        if torch.is_grad_enabled():
+            y = _Int4Product.apply(tokens, packed, self.bias, product)  # type: ignore[no-untyped-call]
+        else:
+            y = product(tokens, packed, bias=self.bias)
         return y.view(*x.shape[:-1], self.out_features)
 
     def extra_repr(self) -> str:
