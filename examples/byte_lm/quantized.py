@@ -23,7 +23,7 @@ from halfword.quant import Int4WeightOnly, Int8Dynamic
 
 from .config import Config
 from .model import ByteGPT
-from .report import machine
+from .report import finite, machine
 from .sample import extend, printable
 from .side import bits_per_byte, empty_model
 from .train import Run
@@ -67,7 +67,7 @@ def compare_forms(
         "recipes": {form: repr(FORMS[form]) for form in forms},
         "forms": found,
     }
-    (out / "quantized.json").write_text(json.dumps(result, indent=1, allow_nan=False) + "\n")
+    (out / "quantized.json").write_text(json.dumps(finite(result), indent=1) + "\n")
     plot(out / "quantized.png", found)
     return result
 
