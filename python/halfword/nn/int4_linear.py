@@ -155,7 +155,9 @@ class Int4Linear(PackedLinear):
         product: Any = gemm_w4a8 if self.recipe.act_bits == 8 else gemm_w4a16
         y: Tensor
         if torch.is_grad_enabled():
-            y = _Int4Product.apply(tokens, packed, self.bias, product)  # type: ignore[no-untyped-call]
+            y = _Int4Product.apply(  # type: ignore[no-untyped-call]
+                tokens, packed, self.bias, product
+            )
         else:
             y = product(tokens, packed, bias=self.bias)
         return y.view(*x.shape[:-1], self.out_features)
