@@ -20,7 +20,15 @@ from unittest import mock
 
 import torch
 
-from . import library, product, product_gemm, product_quantize, product_w4a8, product_w4a16
+from . import (
+    library,
+    product,
+    product_gemm,
+    product_int4,
+    product_quantize,
+    product_w4a8,
+    product_w4a16,
+)
 from .build import SOURCE, TREE, tool_environment
 from .redirect import glue
 
@@ -29,7 +37,10 @@ CSRC = ROOT / "csrc"
 TARGET = "halfword_softgpu"
 PATIENCE = 200_000  # switches without progress; the right kernels never need that many
 SECONDS = 60  # a check takes less than one
-MODULES = (product, product_gemm, product_quantize, product_w4a8, product_w4a16)  # that have checks
+# Those that have checks.
+MODULES = (
+    product, product_gemm, product_int4, product_quantize, product_w4a8, product_w4a16
+)  # fmt: skip
 
 RESULT, RACE, BOUNDS, ALIGNMENT = "result", "race", "bounds", "alignment"
 HANG, CRASH, ERROR = "hang", "crash", "error"

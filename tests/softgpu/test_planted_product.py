@@ -12,6 +12,7 @@ import pytest
 from . import planted_product
 from .build import TREE, build
 from .planted_gemm import GEMM
+from .planted_int4 import INT4
 from .planted_product import (
     ALIGNMENT,
     BOUNDS,
@@ -262,7 +263,17 @@ TABLES = [
     ),
 ]
 
-BUGS = [*UNSCALE_CHECK, *PACKS_AND_TILES, *ADAM_STEP, *TABLES, *GEMM, *QUANTIZE, *W4A8, *W4A16]
+BUGS = [
+    *UNSCALE_CHECK,
+    *PACKS_AND_TILES,
+    *ADAM_STEP,
+    *TABLES,
+    *GEMM,
+    *QUANTIZE,
+    *W4A8,
+    *W4A16,
+    *INT4,
+]
 # Each takes a build, all of them ten minutes: every fifth is always planted.
 ALWAYS = 5
 # The same machinery without a bug: a kernel's source, a header, and a source of the binding.
