@@ -1,8 +1,9 @@
-"""Bugs for the CUDA kernel of pack_int4; see :mod:`.test_planted_product`."""
+"""Bugs for the CUDA kernels of pack_int4 and unpack_int4; see :mod:`.test_planted_product`."""
 
-from .planted_product import BOUNDS, RESULT, Planted
+from .planted_product import BOUNDS, RACE, RESULT, Planted
 
 PACK = "cuda/pack_int4.cu"
+UNPACK = "cuda/unpack_int4.cu"
 
 INT4 = [
     Planted(
@@ -41,5 +42,33 @@ INT4 = [
         "row * p.op.k",
         frozenset({RESULT}),
         checks=("int4_packed",),
+    ),
+    Planted(
+        "Int4FirstPieceOnly",
+        "all blocks of a row take its first piece",
+        "cuda/int4_tiles.cuh",
+        "(tile - row * pieces) * kThreads",
+        "0 * kThreads",
+        frozenset({RESULT}),
+        UNPACK,
+        ("int4_unpacked",),
+    ),
+    Planted(
+        "Int4TailWritten",
+        "the nibble past the end is written over the next row",
+        UNPACK,
+        "if (high < p.op.k)",
+        "if (high <= p.op.k)",
+        frozenset({BOUNDS, RACE}),
+        checks=("int4_unpacked",),
+    ),
+    Planted(
+        "Int4HighNextToLow",
+        "two threads write the same code, and nobody the others",
+        UNPACK,
+        "low + p.tiles.chunks.high_step",
+        "low + 1",
+        frozenset({RESULT, RACE}),
+        checks=("int4_unpacked",),
     ),
 ]
