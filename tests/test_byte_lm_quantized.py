@@ -1,5 +1,6 @@
 """The example reads each byte once, and compares a model with smaller forms of it."""
 
+import copy
 import json
 import sys
 from pathlib import Path
@@ -13,7 +14,7 @@ sys.path.insert(0, str(ROOT))  # the examples are not installed
 from examples.byte_lm.__main__ import main  # noqa: E402
 from examples.byte_lm.config import Config  # noqa: E402
 from examples.byte_lm.model import ByteGPT, Cache, ModelConfig  # noqa: E402
-from examples.byte_lm.quantized import FORMS, frozen, load, save, state_bytes  # noqa: E402
+from examples.byte_lm.quantized import FORMS, in_form, load, save, state_bytes  # noqa: E402
 from examples.byte_lm.sample import extend  # noqa: E402
 
 WIDTH, LAYERS, CONTEXT = 64, 2, 16
@@ -65,17 +66,19 @@ def test_a_form_read_from_its_file_is_the_form_that_was_written(form, model, tmp
     model.to_mixed(config.dtype)
     text = torch.randint(256, (2, CONTEXT))
     path = tmp_path / "model.safetensors"
-    save(model, config, form, path)
-    expected = frozen(model, config, form)(text)
+    save(model, form, path)
+    expected = in_form(copy.deepcopy(model), form)(text)
     assert torch.equal(load(config, form, path)(text), expected)
     assert torch.equal(model(text), expected) == (form == "bf16")
 
 
 def test_linear_layers_take_the_bytes_of_their_codes_and_scales(model):
-    config = Config(**SIZES)
+    model.to_mixed(torch.bfloat16)
     weights = LAYERS * 12 * WIDTH**2
     rows = LAYERS * 9 * WIDTH  # qkv 3, out 1, up 4, down 1
-    found = {form: state_bytes(frozen(model, config, form).blocks) for form in ["bf16", *FORMS]}
+    found = {
+        form: state_bytes(in_form(copy.deepcopy(model), form).blocks) for form in ["bf16", *FORMS]
+    }
     scale, zero_point = 4, 1
     assert found == {
         "bf16": 2 * weights,

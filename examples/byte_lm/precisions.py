@@ -61,7 +61,7 @@ def train(config: Config, corpus: Corpus, kind: str, console: Console) -> Entry 
         "settings": run.settings(),
         "held_out_nats": [{"step": step, "nats": value} for step, value in nats],
         "final_nats": nats[-1][1],
-        "machine": machine(config),
+        "machine": machine(config.torch_device),
     }
 
 
@@ -85,7 +85,7 @@ def time_steps(configs: dict[str, Config], corpus: Corpus, rounds: int) -> Entry
             pairs = zip(seconds[BASE], taken, strict=True)
             found[kind]["speedup"] = median(base / own for base, own in pairs)
     first = next(iter(configs.values()))
-    return {"rounds": rounds, "kinds": found, "machine": machine(first)}
+    return {"rounds": rounds, "kinds": found, "machine": machine(first.torch_device)}
 
 
 def is_of(entry: Entry, kind: str, config: Config, corpus: Corpus) -> bool:

@@ -3,6 +3,7 @@
 Each form is written to a file, and what is measured is the model that was read back from it.
 """
 
+import copy
 import json
 import time
 from dataclasses import asdict
@@ -49,7 +50,7 @@ def compare_forms(
     models, found = {}, {}
     for form in (base, *forms):
         path = out / f"model-{form}.safetensors"
-        save(run.sides[0].model, run.config, form, path)
+        save(run.sides[0].model, form, path)
         models[form] = load(run.config, form, path)
         found[form] = sizes(models[form], path) | {
             "bits_per_byte": bits_per_byte(models[form], *run.test, run.config.batch)
@@ -63,7 +64,7 @@ def compare_forms(
         "bench": "byte-lm-quantized",
         "settings": run.settings(),
         "steps_done": run.step,
-        "machine": machine(run.config),
+        "machine": machine(run.config.torch_device),
         "recipes": {form: repr(FORMS[form]) for form in forms},
         "forms": found,
     }
@@ -72,29 +73,25 @@ def compare_forms(
     return result
 
 
-def frozen(model: ByteGPT, config: Config, form: str) -> ByteGPT:
-    """A copy of a model in a form."""
-    copy = empty_model(config).to_mixed(config.dtype)
-    copy.load_state_dict(model.state_dict())
-    return copy.freeze(FORMS[form]) if form in FORMS else copy
+def in_form(model: ByteGPT, form: str) -> ByteGPT:
+    """The model itself, its layers exchanged for those of a form."""
+    return model.freeze(FORMS[form]) if form in FORMS else model
 
 
-def save(model: ByteGPT, config: Config, form: str, path: Path) -> None:
-    """Write a model in a form; the file says which, and the sizes of the model."""
-    state = {
-        name: x.cpu().contiguous() for name, x in frozen(model, config, form).state_dict().items()
-    }
+def save(model: ByteGPT, form: str, path: Path) -> None:
+    """Write a copy of a model in a form; the file says which, and the sizes of the model."""
+    state = in_form(copy.deepcopy(model), form).state_dict()
     about = {
         "format": "halfword byte_lm model",
         "form": form,
         "sizes": json.dumps(asdict(model.config)),
     }
-    save_file(state, path, about)
+    save_file({name: x.cpu().contiguous() for name, x in state.items()}, path, about)
 
 
 def load(config: Config, form: str, path: Path) -> ByteGPT:
     """Read a model that `save` wrote."""
-    model = frozen(empty_model(config), config, form)
+    model = in_form(empty_model(config).to_mixed(config.dtype), form)
     model.load_state_dict(load_file(path, device=config.torch_device.type))
     return model.requires_grad_(False).eval()
 

