@@ -4,6 +4,7 @@ import json
 import math
 import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,9 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # the benchmarks are not installed
 
 from bench import __main__ as command  # noqa: E402
-from bench import measure, timing  # noqa: E402
+from bench import measure, summary, timing  # noqa: E402
 from bench.problem import Bound, Row, Side, Traffic  # noqa: E402
+from bench.report import summarize  # noqa: E402
 from bench.timing import Contestant, Spread, interleave, ratios  # noqa: E402
 from tests.cases import models  # noqa: E402
 
@@ -79,16 +81,29 @@ def test_all_runs_every_benchmark_and_a_filter_keeps_some_rows(tmp_path):
 
 def test_a_group_of_rows_is_summed_up_against_the_best_rival_of_each(tmp_path, capsys):
     (found,) = run(tmp_path, "int8", "--filter", "codes.*M = 1")
-    (summary,) = found["summary"]
-    assert summary["group"] == "codes, usual shapes"
+    (group,) = found["summary"]
+    assert group["group"] == "codes, usual shapes"
     speedups = []
     for row in found["rows"]:
         (best,) = [line for line in row["lines"] if line["name"] == row["best_rival"]]
         speedups.append(best["speedup"]["median"])
-    assert summary["rows"] == len(speedups)
-    assert summary["lowest"] == min(speedups)
-    assert math.prod(speedups) == pytest.approx(summary["geometric_mean"] ** len(speedups))
-    assert f"{summary['geometric_mean']:.2f}x" in capsys.readouterr().out
+    assert group["rows"] == len(speedups)
+    assert group["lowest"] == min(speedups)
+    assert math.prod(speedups) == pytest.approx(group["geometric_mean"] ** len(speedups))
+    assert f"{group['geometric_mean']:.2f}x" in capsys.readouterr().out
+
+
+def test_a_file_of_several_runs_is_summed_up_as_one(tmp_path, capsys):
+    (found,) = run(tmp_path, "int8", "--filter", "codes to bf16, tiny")
+    apart = [{**found, "rows": [row]} for row in found["rows"]]
+    assert len(apart) > 1
+    path = tmp_path / "apart.json"
+    path.write_text(json.dumps(apart))
+    rows = [summary.row_of(row) for entry in apart for row in entry["rows"]]
+    assert [asdict(each) for each in summarize(rows)] == found["summary"]
+    capsys.readouterr()
+    summary.main(str(path))
+    assert f"{found['summary'][0]['geometric_mean']:.2f}x" in capsys.readouterr().out
 
 
 def test_no_row_begins_after_the_seconds_given(tmp_path):
