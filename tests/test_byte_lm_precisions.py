@@ -12,6 +12,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # the examples are not installed
 
 from examples.byte_lm import precisions  # noqa: E402
+from examples.byte_lm.command import EXIT_USER_ERROR  # noqa: E402
 
 SIZES = {
     "layers": 1, "width": 32, "heads": 2, "context": 32, "ngram": 2, "batch": 4, "warmup": 2,
@@ -65,9 +66,9 @@ def test_other_settings_replace_a_run(command, tmp_path):
 
 
 def test_mistakes_are_one_line(command, capsys):
-    assert precisions.main([*command, "--steps", "0"]) == precisions.EXIT_USER_ERROR
+    assert precisions.main([*command, "--steps", "0"]) == EXIT_USER_ERROR
     assert capsys.readouterr().err.startswith("byte_lm: --steps must be a positive integer")
-    assert precisions.main([*command, "--rounds", "0"]) == precisions.EXIT_USER_ERROR
+    assert precisions.main([*command, "--rounds", "0"]) == EXIT_USER_ERROR
     assert capsys.readouterr().err == "byte_lm: --rounds must be a positive integer; got 0\n"
     with pytest.raises(precisions.UserError, match="invalid choice"):
         precisions.make_parser().parse_args(["--precisions", "fp3"])

@@ -6,10 +6,11 @@ import sys
 import time
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from rich.console import Console
 
+from .command import EXIT_STOPPED, Parser, exit_status
 from .config import DEVICES, PRECISIONS, Config, UserError, option
 from .data import load_corpus
 from .progress import make_progress
@@ -17,9 +18,6 @@ from .quantized import FORMS, compare_forms, show_texts, table
 from .report import comparison, plot, summary, write_log
 from .sample import generate, printable
 from .train import Interruption, Run, train
-
-EXIT_USER_ERROR = 2
-EXIT_STOPPED = 130  # what shells report after Ctrl-C
 
 DESCRIPTION = """Train a byte-level GPT on Python's own standard library, or on any file."""
 PRECISION_HELP = """type of the linear layers and their gradients; 16-bit ones get FP32 masters in
@@ -51,13 +49,6 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "beta2": {"type": float, "help": "of AdamW"},
     "max_grad_norm": {"type": float, "help": "clip the global gradient norm to this"},
 }
-
-
-class Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line."""
-
-    def error(self, message: str) -> NoReturn:
-        raise UserError(message)
 
 
 def make_parser() -> Parser:
@@ -177,14 +168,11 @@ def show_forms(run: Run, args: argparse.Namespace, console: Console) -> None:
 def main(command: list[str] | None = None) -> int:
     """Run the command; mistakes of the user are one line on stderr and status 2."""
     command = sys.argv[1:] if command is None else command
-    try:
-        return execute(make_parser().parse_args(command), command)
-    except UserError as error:
-        print(f"byte_lm: {error}", file=sys.stderr)
-        return EXIT_USER_ERROR
-    except KeyboardInterrupt:
-        print("byte_lm: interrupted; the last checkpoint is as it was", file=sys.stderr)
-        return EXIT_STOPPED
+    return exit_status(
+        "byte_lm",
+        lambda: execute(make_parser().parse_args(command), command),
+        interrupted="interrupted; the last checkpoint is as it was",
+    )
 
 
 if __name__ == "__main__":

@@ -18,7 +18,8 @@ from matplotlib.figure import Figure
 from rich.console import Console
 from rich.table import Table
 
-from .__main__ import EXIT_USER_ERROR, SETTINGS, Parser
+from .__main__ import SETTINGS
+from .command import Parser, exit_status
 from .config import Config, UserError, option
 from .data import Corpus, load_corpus
 from .progress import make_progress
@@ -220,11 +221,7 @@ def execute(args: argparse.Namespace) -> int:
 
 def main(command: list[str] | None = None) -> int:
     """Run the command; mistakes of the user are one line on stderr and status 2."""
-    try:
-        return execute(make_parser().parse_args(command))
-    except UserError as error:
-        print(f"byte_lm: {error}", file=sys.stderr)
-        return EXIT_USER_ERROR
+    return exit_status("byte_lm", lambda: execute(make_parser().parse_args(command)))
 
 
 if __name__ == "__main__":

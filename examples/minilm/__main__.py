@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from rich.console import Console
 
-from ..byte_lm.__main__ import EXIT_STOPPED, EXIT_USER_ERROR, Parser
+from ..byte_lm.command import Parser, exit_status
 from ..byte_lm.config import UserError
 from .forms import BASE, FORMS, encode, linear_bytes, load_base, make, save
 from .measure import agreement, take_turns
@@ -154,14 +154,7 @@ def execute(args: argparse.Namespace) -> int:
 
 def main(command: list[str] | None = None) -> int:
     """Run the command; mistakes of the user are one line on stderr and status 2."""
-    try:
-        return execute(make_parser().parse_args(command))
-    except UserError as error:
-        print(f"minilm: {error}", file=sys.stderr)
-        return EXIT_USER_ERROR
-    except KeyboardInterrupt:
-        print("minilm: interrupted", file=sys.stderr)
-        return EXIT_STOPPED
+    return exit_status("minilm", lambda: execute(make_parser().parse_args(command)))
 
 
 if __name__ == "__main__":
