@@ -199,27 +199,18 @@ bool fits_tile(const QuantizeDualParams& d) {
 
 bool is_whole(int64_t of, int64_t all, int64_t piece) { return of >= all || of % piece == 0; }
 
-Cut cut_of(const QuantizeDualParams& d) {
-  const Blocks& b = d.blocks;
-  return {b,
-          d.scale,
-          d.zero_point,
-          false,
-          is_whole(b.block_cols, b.cols, kEight),
-          is_whole(b.block_rows, b.rows, kHeld)};
-}
-Cut cut_t_of(const QuantizeDualParams& d) {
-  const Blocks& b = d.blocks_t;
-  return {b,
-          d.scale_t,
-          d.zero_point_t,
-          true,
-          is_whole(b.block_rows, b.rows, kEight),
-          is_whole(b.block_cols, b.cols, kHeld)};
-}
-
-// blocks_t as blocks of x.
 Blocks transposed(const Blocks& b) { return {b.cols, b.rows, b.block_cols, b.block_rows}; }
+
+// `blocks` are of x, or of x^T.
+Cut make_cut(const Blocks& blocks, const float* scale, const int32_t* zero_point, bool of_x_t) {
+  const Blocks on_x = of_x_t ? transposed(blocks) : blocks;
+  return {blocks,
+          scale,
+          zero_point,
+          of_x_t,
+          is_whole(on_x.block_cols, on_x.cols, kEight),
+          is_whole(on_x.block_rows, on_x.rows, kHeld)};
+}
 
 cudaError_t compute_scales(const QuantizeDualParams& d, void* scratch, cudaStream_t stream) {
   cudaError_t status = cudaMemsetAsync(scratch, 0, quantize_dual_scratch_bytes(d), stream);
@@ -289,8 +280,8 @@ CudaStatus quantize_dual_cuda(const QuantizeDualParams& d, void* scratch, CudaSt
   const Blocks whole{b.rows, b.cols, b.rows, b.cols};
   const KernelParams p{d,
                        view_matrix(d.x, d.row_stride, d.dtype, whole),
-                       cut_of(d),
-                       cut_t_of(d),
+                       make_cut(b, d.scale, d.zero_point, false),
+                       make_cut(d.blocks_t, d.scale_t, d.zero_point_t, true),
                        is_exact_copy(d),
                        codes_aligned(d.codes, whole),
                        is_multiple(d.codes_t, kStored) && (b.cols == 1 || b.rows % kStored == 0)};
