@@ -247,6 +247,13 @@ def test_frozen_layers_are_close_and_gradients_reach_inputs_and_biases(recipe):
         assert error(a.grad, b.grad) < 0.03
 
 
+@pytest.mark.parametrize("recipe", [*FROZEN, Int4WeightOnly()], ids=str)
+def test_there_is_no_copy_of_a_frozen_weight_that_could_be_changed_in_vain(recipe):
+    layer = quantize_(nn.Linear(20, 12), recipe)
+    assert getattr(layer, "weight", None) is None
+    assert layer.dequantized_weight().shape == (12, 20)
+
+
 def test_a_frozen_layer_is_one_quantization_and_one_product(kind_of_device):
     layer = nn.Linear(20, 12)
     x, weight = torch.randn(6, 20), quantize(layer.weight.detach())

@@ -126,7 +126,7 @@ class Int4Linear(PackedLinear):
             new.bias = bias if isinstance(bias, nn.Parameter) else nn.Parameter(bias.detach())
         return new
 
-    def weight(self) -> Int4Weight:
+    def int4_weight(self) -> Int4Weight:
         """The weight, its columns in the order in which they share scales."""
         zero_point = self.weight_zero_point
         return Int4Weight(
@@ -139,7 +139,7 @@ class Int4Linear(PackedLinear):
 
     def dequantized_weight(self) -> Tensor:
         """The weight that the codes stand for, float32, its columns in the order of the input."""
-        weight = self.weight().dequantize()
+        weight = self.int4_weight().dequantize()
         return weight if self.input_order is None else _scattered(weight, self.input_order)
 
     def forward(self, input: Tensor) -> Tensor:
@@ -167,7 +167,7 @@ class Int4Linear(PackedLinear):
         return super().extra_repr() + ("" if self.input_order is None else ", ordered=True")
 
     def _pack(self) -> Any:
-        return pack_weight(self.weight(), self.recipe.act_bits)
+        return pack_weight(self.int4_weight(), self.recipe.act_bits)
 
     def _load_from_state_dict(
         self,
