@@ -209,6 +209,19 @@ def test_any_matrix_and_blocks_match_the_reference(device, rows, cols, block, ma
     check(sample((rows, cols), dtype), with_mapping(Spec(block=block), mapping, bits))
 
 
+@pytest.mark.parametrize("cols", [4096, 4099])  # lines of 64 bytes, and nothing aligned
+@pytest.mark.parametrize("block", [(1, None), (128, 128)], ids=str)
+def test_what_is_more_than_caches_hold_has_the_codes_of_its_parts(isa, block, cols):
+    x = sample((2048 + 128, cols))  # 44 MB of x and codes; on the CPU these go past the caches
+    rows, width = block
+    spec = Spec() if width is None else Spec(block=block)
+    whole = ops.quantize(x, spec)
+    for first in range(0, len(x), 1024):
+        part = ops.quantize(x[first : first + 1024], spec)
+        assert_same_bits(whole.codes[first : first + 1024], part.codes)
+        assert_same_bits(whole.scale[first // rows : (first + 1024) // rows], part.scale)
+
+
 @pytest.mark.parametrize("mapping", ["affine", "stochastic"])
 @pytest.mark.parametrize(
     "granularity", [Spec(), Spec(axis="column"), Spec(axis="tensor"), Spec(block=(64, 64))], ids=str

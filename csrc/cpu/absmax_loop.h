@@ -114,15 +114,13 @@ HALFWORD_INLINE void merge_columns(const BlockCell& cell, int64_t begin, int64_t
 template <class Element>
 struct RowPrefetch {
   static constexpr int64_t kSize = sizeof(typename Element::Word);
-  static constexpr int64_t kAhead = 4096;  // bytes
+  static constexpr int64_t kAhead = 4096;  // bytes, about
   const BlockCell& cell;
   bool useful;
   int64_t rows;  // that are ahead
 
   HALFWORD_INLINE explicit RowPrefetch(const BlockCell& c)
-      : cell(c),
-        useful(c.cols < c.row_stride),
-        rows((kAhead + c.cols * kSize - 1) / (c.cols * kSize)) {}
+      : cell(c), useful(c.cols < c.row_stride), rows(kAhead / (c.cols * kSize + 1) + 1) {}
 
   HALFWORD_INLINE void run(int64_t r, int64_t begin, int64_t end) const {
     if (!useful) return;

@@ -2,6 +2,8 @@
 // over the matrix, the second with the scales of the first.
 #include "ops/quantize.h"
 
+#include <atomic>
+
 #include "core/cpu_isa.h"
 #include "cpu/block_cells.h"
 #include "cpu/quantize_run.h"
@@ -15,6 +17,17 @@ QuantizeLoop choose_quantize_loop(Dtype dtype) {
 }
 
 namespace {
+
+// Whether codes should go past the caches: x and they are more than those hold, so that whoever
+// reads the codes fetches them in any case; and blocks are so large that the time goes into memory,
+// not into scales.
+bool worth_streaming(const QuantizeParams& p) {
+  constexpr int64_t kBytes = 1 << 25;
+  constexpr int64_t kBlock = 1 << 10;
+  const Blocks& b = p.blocks;
+  const auto element = static_cast<int64_t>(element_size(p.dtype)) + 1;
+  return b.rows * b.cols > kBytes / element && b.block_cols > kBlock / b.block_rows;
+}
 
 class Quantizer {
  public:
@@ -85,6 +98,8 @@ class Quantizer {
         fill_scales(cell, ranges.data(), scales.data());
         loop_(cell, scales.data(), rule_, out_);
       }
+      // Stores past the caches are in no order with others, but before this.
+      if (out_.streams) std::atomic_thread_fence(std::memory_order_seq_cst);
     });
   }
 
@@ -113,7 +128,8 @@ void run_quantize_loop(const QuantizeParams& params, const QuantizeOut& out, Qua
 
 void quantize_cpu(const QuantizeParams& params, ParallelFor parallel) {
   if (params.row_sums != nullptr) std::fill_n(params.row_sums, params.blocks.rows, 0);
-  const QuantizeOut out{params.codes, nullptr, params.row_sums, params.blocks.cols};
+  const QuantizeOut out{params.codes, nullptr, params.row_sums, params.blocks.cols,
+                        worth_streaming(params)};
   run_quantize_loop(params, out, choose_quantize_loop(params.dtype), parallel);
 }
 

@@ -118,17 +118,20 @@ struct RowSum {
 };
 
 // The codes of `count` consecutive elements, and their sum unless that is null. What lies behind
-// element `count` of scales and random is read and not used.
+// element `count` of scales and random is read and not used. streams: past the caches, if codes are
+// aligned.
 template <class Element, class Rounding, class Scales>
 HALFWORD_INLINE void quantize_run(const void* x, int64_t count, const Scales& scales,
                                   CodeRange range, const uint16_t* random, int8_t* codes,
-                                  RowSum* sum) {
+                                  RowSum* sum, bool streams = false) {
+  const bool past_caches = streams && reinterpret_cast<uintptr_t>(codes) % kFour == 0;
   U32 lanes(0u);
   int64_t i = 0;
   for (; i + kFour <= count; i += kFour) {
     const FourWords words = four_code_words<Rounding, Element::kTurns>(load_four<Element>(x, i), i,
                                                                        scales, range, random);
-    store_codes<Element::kTurns>(codes + i, words);
+    past_caches ? stream_codes<Element::kTurns>(codes + i, words)
+                : store_codes<Element::kTurns>(codes + i, words);
     if (sum == nullptr) continue;
     lanes = lanes + ((words.v[0] + words.v[1]) + (words.v[2] + words.v[3]));
   }
@@ -160,7 +163,8 @@ struct CodeSink {
   HALFWORD_INLINE static void run(const void* x, int64_t count, const Scales& scales,
                                   CodeRange range, const uint16_t* random, const QuantizeOut& out,
                                   int64_t place, RowSum* sum) {
-    quantize_run<Element, Rounding>(x, count, scales, range, random, out.codes + place, sum);
+    quantize_run<Element, Rounding>(x, count, scales, range, random, out.codes + place, sum,
+                                    out.streams);
   }
 };
 

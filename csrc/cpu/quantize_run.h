@@ -16,10 +16,11 @@ struct QuantizeRule {
 };
 
 struct QuantizeOut {
-  int8_t* codes;      // of the whole matrix; null: values instead
-  void* values;       // of fake_quantize, in the type of x
-  int32_t* row_sums;  // the same, or null; what a cell has is added
-  int64_t cols;       // of the matrix
+  int8_t* codes;         // of the whole matrix; null: values instead
+  void* values;          // of fake_quantize, in the type of x
+  int32_t* row_sums;     // the same, or null; what a cell has is added
+  int64_t cols;          // of the matrix
+  bool streams = false;  // codes go past the caches, where they are aligned
 };
 
 // The codes or values of a cell, whose blocks have scales[0], scales[1], ...
