@@ -78,6 +78,10 @@ def special_rows(dtype):
         "zeros": torch.zeros(40),
         "negative zeros": -torch.zeros(40),
         "one NaN": torch.randn(40).index_fill(0, torch.tensor([39]), NAN),
+        "NaN of many bits": torch.randn(40)
+        .view(torch.int32)
+        .index_fill(0, torch.tensor([5]), 0x7FC12345)
+        .view(torch.float32),
         "one inf": torch.randn(40).index_fill(0, torch.tensor([3]), INF),
         "one -inf": torch.randn(40).index_fill(0, torch.tensor([0]), -INF),
         "NaN and inf": torch.randn(40)

@@ -61,7 +61,7 @@ struct ColumnRanges {
 
 // Adds kRows rows of `count` columns, which stay in registers meanwhile.
 template <class Element, bool kBothEnds, int kRows>
-HALFWORD_INLINE void add_rows(const void* x, int64_t row_stride, int64_t count,
+HALFWORD_INLINE void add_rows(const void* x, const void* ahead, int64_t row_stride, int64_t count,
                               ColumnRanges* columns) {
   using Word = typename Element::Word;
   for (int64_t i = 0; i < count; i += kLanes) {
@@ -70,6 +70,7 @@ HALFWORD_INLINE void add_rows(const void* x, int64_t row_stride, int64_t count,
 #pragma GCC unroll 4
     for (int row = 0; row < kRows; ++row) {
       const void* from = static_cast<const Word*>(x) + row * row_stride;
+      __builtin_prefetch(static_cast<const Word*>(ahead) + row * row_stride + i, 0, 2);
       lanes.add<kBothEnds>(i + kLanes <= count ? Element::load(from, i)
                                                : load_some<Element>(from, i, count - i));
     }
@@ -91,14 +92,16 @@ HALFWORD_INLINE void merge_columns(const BlockCell& cell, int64_t begin, int64_t
     store_floats(columns.low + i, F32(0.0f));
     store_floats(columns.high + i, F32(0.0f));
   }
+  const RowPrefetch<Element> prefetch(cell, count);
   int64_t r = 0;
   for (; r + kRowsAtOnce <= cell.rows; r += kRowsAtOnce) {
-    add_rows<Element, kBothEnds, kRowsAtOnce>(row_of<Element>(cell, r, begin), cell.row_stride,
-                                              count, &columns);
+    add_rows<Element, kBothEnds, kRowsAtOnce>(row_of<Element>(cell, r, begin),
+                                              prefetch.from(r + kRowsAtOnce, begin),
+                                              cell.row_stride, count, &columns);
   }
   for (; r < cell.rows; ++r) {
-    add_rows<Element, kBothEnds, 1>(row_of<Element>(cell, r, begin), cell.row_stride, count,
-                                    &columns);
+    add_rows<Element, kBothEnds, 1>(row_of<Element>(cell, r, begin), prefetch.from(r, begin),
+                                    cell.row_stride, count, &columns);
   }
   for_each_block(cell, begin, end, [&](int64_t block, int64_t first, int64_t stop) {
     BlockRange range = ranges[block];
@@ -108,31 +111,6 @@ HALFWORD_INLINE void merge_columns(const BlockCell& cell, int64_t begin, int64_t
     ranges[block] = range;
   });
 }
-
-// What is read some rows after a run of row r, on its way to the second cache. Where a cell has
-// whole rows, memory is read from end to end, and processors see that themselves.
-template <class Element>
-struct RowPrefetch {
-  static constexpr int64_t kSize = sizeof(typename Element::Word);
-  static constexpr int64_t kAhead = 4096;  // bytes, about
-  const BlockCell& cell;
-  bool useful;
-  int64_t rows;  // that are ahead
-
-  HALFWORD_INLINE explicit RowPrefetch(const BlockCell& c)
-      : cell(c), useful(c.cols < c.row_stride), rows(kAhead / (c.cols * kSize + 1) + 1) {}
-
-  HALFWORD_INLINE void run(int64_t r, int64_t begin, int64_t end) const {
-    if (!useful) return;
-    // Behind the last row of a cell comes the first of the one beside it.
-    const bool inside = r + rows < cell.rows;
-    const int64_t row = inside ? r + rows : r + rows - cell.rows;
-    const void* x = row_of<Element>(cell, row, inside ? begin : begin + cell.cols);
-    for (int64_t b = 0; b < (end - begin) * kSize; b += 64) {
-      __builtin_prefetch(static_cast<const char*>(x) + b, 0, 2);
-    }
-  }
-};
 
 template <class Element>
 void block_ranges(const BlockCell& cell, bool both_ends, BlockRange* ranges) {
@@ -147,7 +125,7 @@ void block_ranges(const BlockCell& cell, bool both_ends, BlockRange* ranges) {
     }
     return;
   }
-  const RowPrefetch<Element> prefetch(cell);
+  const RowPrefetch<Element> prefetch(cell, cell.cols);
   for (int64_t r = 0; r < cell.rows; ++r) {
     for_each_block(cell, 0, cell.cols, [&](int64_t block, int64_t begin, int64_t end) {
       prefetch.run(r, begin, end);

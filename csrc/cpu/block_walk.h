@@ -48,5 +48,38 @@ HALFWORD_INLINE void for_each_block(const BlockCell& cell, int64_t begin, int64_
   }
 }
 
+// What is read some rows after a run of row r, on its way to the second cache, where a cell is read
+// in strips of so many columns. Whole rows are read from end to end, and processors see that
+// themselves.
+template <class Element>
+struct RowPrefetch {
+  static constexpr int64_t kSize = sizeof(typename Element::Word);
+  static constexpr int64_t kAhead = 4096;  // bytes, about
+  const BlockCell& cell;
+  int64_t width;
+  int64_t rows;  // that are ahead
+  bool useful;
+
+  HALFWORD_INLINE RowPrefetch(const BlockCell& c, int64_t columns)
+      : cell(c),
+        width(columns),
+        rows(kAhead / (columns * kSize + 1) + 1),
+        useful(columns < c.row_stride) {}
+
+  HALFWORD_INLINE void run(int64_t r, int64_t begin, int64_t end) const {
+    if (!useful) return;
+    const void* x = from(r, begin);
+    for (int64_t b = 0; b < (end - begin) * kSize; b += 64) {
+      __builtin_prefetch(static_cast<const char*>(x) + b, 0, 2);
+    }
+  }
+  // Behind the last row of a strip comes the first of the one beside it.
+  HALFWORD_INLINE const void* from(int64_t r, int64_t begin) const {
+    const bool inside = r + rows < cell.rows;
+    const int64_t row = inside ? r + rows : r + rows - cell.rows;
+    return row_of<Element>(cell, row, inside ? begin : begin + width);
+  }
+};
+
 }  // namespace
 }  // namespace halfword

@@ -43,13 +43,15 @@ struct ColumnScales {
 };
 
 // Ways to a number whose nearest integer, with the zero point added, is the code of x. The first is
-// for a scale that was computed from x: no code is out of range then, and none is NaN.
+// for a scale that was computed from x and is no NaN: no code is out of range then.
 struct NearestInRange {
+  static constexpr bool kTrusts = true;  // scales
   static constexpr bool kRandom = false;
   static constexpr bool kZeroPoint = false;  // it is 0
   HALFWORD_INLINE static F32 number(F32 x, F32 inv, F32, CodeRange, U32) { return x * inv; }
 };
 struct Nearest {
+  static constexpr bool kTrusts = false;  // scales
   static constexpr bool kRandom = false;
   static constexpr bool kZeroPoint = true;
   HALFWORD_INLINE static F32 number(F32 x, F32 inv, F32 zero_point, CodeRange codes, U32) {
@@ -57,6 +59,7 @@ struct Nearest {
   }
 };
 struct Stochastic {
+  static constexpr bool kTrusts = false;  // scales
   static constexpr bool kRandom = true;
   static constexpr bool kZeroPoint = true;
   HALFWORD_INLINE static F32 number(F32 x, F32 inv, F32 zero_point, CodeRange codes, U32 random) {
@@ -64,6 +67,7 @@ struct Stochastic {
   }
 };
 struct Log2 {
+  static constexpr bool kTrusts = false;  // scales
   static constexpr bool kRandom = false;
   static constexpr bool kZeroPoint = false;
   HALFWORD_INLINE static F32 number(F32 x, F32 inv, F32, CodeRange codes, U32) {
@@ -217,18 +221,32 @@ struct CellQuantizer {
       store_floats(inv + last, F32(0.0f));
       store_floats(zero_point + last, F32(0.0f));
     }
+    bool known = true;  // all scales
     for_each_block(cell, begin, end, [&](int64_t block, int64_t first, int64_t stop) {
+      known = known && scales[block].scale == scales[block].scale;
       for (int64_t c = first - begin; c < stop - begin; ++c) {
         if (!Sink::kCodes) scale[c] = scales[block].scale;
         inv[c] = scales[block].inv;
         zero_point[c] = scales[block].zero_point;
       }
     });
+    const ColumnScales columns{scale, inv, zero_point};
+    if (Rounding::kTrusts && !known) {
+      narrow_rows<Nearest>(begin, end, columns);
+    } else {
+      narrow_rows<Rounding>(begin, end, columns);
+    }
+  }
+
+  template <class Way>
+  HALFWORD_INLINE void narrow_rows(int64_t begin, int64_t end, const ColumnScales& columns) {
+    const RowPrefetch<Element> prefetch(cell, end - begin);
     for (int64_t r = 0; r < cell.rows; ++r) {
       RowSum sum;
-      Sink::template run<Element, Rounding>(
-          row_of<Element>(cell, r, begin), end - begin, ColumnScales{scale, inv, zero_point},
-          rule.range, random(r, begin, end), out, place(r, begin), wants_sums() ? &sum : nullptr);
+      prefetch.run(r, begin, end);
+      Sink::template run<Element, Way>(row_of<Element>(cell, r, begin), end - begin, columns,
+                                       rule.range, random(r, begin, end), out, place(r, begin),
+                                       wants_sums() ? &sum : nullptr);
       add_to_row_sum(r, sum);
     }
   }
@@ -278,7 +296,7 @@ void quantize_loop(const BlockCell& cell, const BlockScale* scales, const Quanti
   if (rule.random != nullptr) {
     return quantize_cell<Element, Stochastic, Sink>(cell, scales, rule, out);
   }
-  if (rule.computed && rule.mapping == Mapping::kSymmetric && !cell.blocks_are_narrow()) {
+  if (rule.computed && rule.mapping == Mapping::kSymmetric) {
     return quantize_cell<Element, NearestInRange, Sink>(cell, scales, rule, out);
   }
   quantize_cell<Element, Nearest, Sink>(cell, scales, rule, out);
