@@ -5,6 +5,7 @@
 
 #include "cuda/alignment.h"
 #include "cuda/elements.cuh"
+#include "cuda/last_block.cuh"
 #include "cuda/launch.cuh"
 
 namespace halfword {
@@ -192,20 +193,6 @@ __device__ __forceinline__ float add_halves(float mine, float (&sums)[kThreads])
   return sum;
 }
 
-// True for all threads of the block that comes here last, which then sees what the others wrote.
-__device__ __forceinline__ bool is_last_block(uint64_t* finished_blocks) {
-  __shared__ bool last;
-  __syncthreads();
-  if (threadIdx.x == 0) {
-    __threadfence();  // this block's sums before its ticket
-    const auto ticket = atomicAdd(reinterpret_cast<unsigned long long*>(finished_blocks), 1ull);
-    last = ticket + 1 == gridDim.x;
-    __threadfence();  // the last ticket before the other blocks' sums
-  }
-  __syncthreads();
-  return last;
-}
-
 // The norm from the sums of all tiles: kSlots sums in double, then halves.
 __device__ void finish_norm(const KernelParams& p) {
   constexpr int kMine = kSlots / kThreads;
@@ -248,7 +235,7 @@ __global__ void __launch_bounds__(kThreads, 3) unscale_check_kernel(const Kernel
     if (threadIdx.x == 0) p.tile_sums[k] = sum;
   }
   if (__syncthreads_or(found_inf) && threadIdx.x == 0) atomicExch(p.found_inf, 1.0f);
-  if (p.norm != nullptr && is_last_block(p.finished_blocks)) finish_norm(p);
+  if (p.norm != nullptr && is_last_block(p.finished_blocks, gridDim.x)) finish_norm(p);
 }
 
 __global__ void zero_norm_kernel(float* norm) { *norm = 0.0f; }
