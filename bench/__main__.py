@@ -25,6 +25,7 @@ from . import (
     bench_quantize,
     bench_unscale,
     devices,
+    plans,
     ptxas,
 )
 from .measure import DifferentResultsError, release, run_row
@@ -165,7 +166,7 @@ def positive(text: str) -> int:
 def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("bench", choices=[*BENCHES, "all"],
-                        help="or ptxas, which has options of its own")  # fmt: skip
+                        help="or plans or ptxas, which have options of their own")  # fmt: skip
     parser.add_argument("--json", type=Path, metavar="FILE", help="write everything there too")
     parser.add_argument("--threads", type=positive, default=torch.get_num_threads())
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
@@ -192,8 +193,9 @@ def no_cuda() -> str | None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     words = sys.argv[1:] if argv is None else argv
-    if words[:1] == ["ptxas"]:
-        return ptxas.main(words[1:], Console(width=None if sys.stdout.isatty() else WIDTH))
+    for tool in (plans, ptxas):
+        if words[:1] == [tool.__name__.rpartition(".")[2]]:
+            return tool.main(words[1:], Console(width=None if sys.stdout.isatty() else WIDTH))
     parser = make_parser()
     args = parser.parse_args(words)
     try:

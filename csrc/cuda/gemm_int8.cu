@@ -1,6 +1,6 @@
 // A GEMM on CUDA: the rows of a quantized where they are real numbers, operands brought to aligned
 // rows where they are not, sums of b's rows where a zero point needs them, the kernel of the plan's
-// tile, and for split sums a second one.
+// tile, and before it counters set to 0, if blocks share tiles.
 #include "ops/gemm_int8.h"
 
 #include <cuda_runtime_api.h>
@@ -41,26 +41,31 @@ struct CodesCall {
   }
 };
 
+// Of the counters of shared tiles.
+int64_t come_bytes(const GemmPlan& plan) {
+  return plan.work.shared_tiles() * int64_t{sizeof(uint64_t)};
+}
+
 // What a call needs beside its tensors, in its scratch memory.
 struct Scratch {
   int8_t* a;  // with aligned rows, or null: as it is
   int8_t* b;
-  int64_t* sums;        // of b's rows, or null
-  int32_t* split_sums;  // or null
-  int64_t split_pitch;  // of split_sums
+  int64_t* sums;      // of b's rows, or null
+  GemmShared shared;  // or null
 
   Scratch(const GemmInt8Params& p, const GemmPlan& plan, ScratchMemory& memory) {
     const auto take = [&](bool needed, int64_t bytes) {
       return needed ? memory.take(bytes) : nullptr;
     };
     const bool wants_sums = p.zero_point_a != nullptr && (p.b_sums == nullptr || p.k > kNarrowSumK);
-    split_pitch = divide_up(p.n, 4) * 4;
-    const int64_t split_bytes = plan.splits * p.m * split_pitch * int64_t{sizeof(int32_t)};
+    const bool is_shared = plan.work.sharers > 0;
     const int64_t pitch = pitch_of(p.k);
     a = static_cast<int8_t*>(take(!all_rows_at(p.a, p.a_stride, p.m, 16), p.m * pitch));
     b = static_cast<int8_t*>(take(!all_rows_at(p.b, b_stride(p), p.n, 16), p.n * pitch));
     sums = static_cast<int64_t*>(take(wants_sums, p.n * int64_t{sizeof(int64_t)}));
-    split_sums = static_cast<int32_t*>(take(plan.splits > 1, split_bytes));
+    const int64_t left = plan.shared_sums() * int64_t{sizeof(int32_t)};
+    shared.sums = static_cast<int32_t*>(take(is_shared, left));
+    shared.come = static_cast<uint64_t*>(take(is_shared, come_bytes(plan)));
   }
 };
 
@@ -95,27 +100,14 @@ cudaError_t prepare(const GemmInt8Params& p, const Scratch& scratch, cudaStream_
                     stream);
 }
 
-// For the kernel of split sums: they are written as they are.
-GemmFinish unfinished(const Scratch& scratch, const GemmInt8Params& p) {
-  GemmInt8Params sums{};
-  sums.m = p.m;
-  sums.n = p.n;
-  sums.k = p.k;
-  sums.out = scratch.split_sums;
-  sums.out_type = GemmOut::kInt32;
-  sums.out_stride = scratch.split_pitch;
-  return {.gemm = sums, .sums = nullptr, .packs = {.out = true, .residual = false}};
-}
-
-cudaError_t launch_tile(int tile, const GemmKernelParams& params, int64_t splits,
-                        cudaStream_t stream) {
+cudaError_t launch_tile(int tile, const GemmKernelParams& params, cudaStream_t stream) {
   static_assert(kGemmTileCount == 5);
   switch (tile) {
-    case 0: return launch_gemm<0>(params, splits, stream);
-    case 1: return launch_gemm<1>(params, splits, stream);
-    case 2: return launch_gemm<2>(params, splits, stream);
-    case 3: return launch_gemm<3>(params, splits, stream);
-    default: return launch_gemm<4>(params, splits, stream);
+    case 0: return launch_gemm<0>(params, stream);
+    case 1: return launch_gemm<1>(params, stream);
+    case 2: return launch_gemm<2>(params, stream);
+    case 3: return launch_gemm<3>(params, stream);
+    default: return launch_gemm<4>(params, stream);
   }
 }
 
@@ -124,23 +116,22 @@ cudaError_t multiply(const GemmInt8Params& p, const GemmPlan& plan, const Scratc
                      cudaStream_t stream) {
   cudaError_t status = prepare(p, scratch, stream);
   if (status != cudaSuccess) return status;
-  const bool is_split = plan.splits > 1;
+  if (plan.work.sharers > 0) {
+    status = cudaMemsetAsync(scratch.shared.come, 0, come_bytes(plan), stream);
+    if (status != cudaSuccess) return status;
+  }
   const int64_t pitch = pitch_of(p.k);
   const auto* a = static_cast<const int8_t*>(p.a);
-  const GemmFinish finish{.gemm = p, .sums = scratch.sums, .packs = packs_of(p)};
   const GemmKernelParams kernel{
-      .finish = is_split ? unfinished(scratch, p) : finish,
+      .finish = {.gemm = p, .sums = scratch.sums, .packs = packs_of(p)},
       .a = {scratch.a != nullptr ? scratch.a : a, scratch.a != nullptr ? pitch : p.a_stride, p.m},
       .b = {scratch.b != nullptr ? scratch.b : p.b, scratch.b != nullptr ? pitch : b_stride(p),
             p.n},
-      .m_tiles = plan.m_tiles,
+      .rows = plan.rows,
       .n_tiles = plan.n_tiles,
-      .steps = plan.steps,
-      .split_stride = p.m * scratch.split_pitch,
-      .height = plan.height};
-  status = launch_tile(plan.tile, kernel, plan.splits, stream);
-  if (status != cudaSuccess || !is_split) return status;
-  return launch_gemm_finish(finish, scratch.split_sums, plan.splits, scratch.split_pitch, stream);
+      .work = plan.work,
+      .shared = scratch.shared};
+  return launch_tile(plan.tile, kernel, stream);
 }
 
 }  // namespace
@@ -171,12 +162,12 @@ CudaStatus gemm_int8_cuda(const GemmInt8Params& params, void* scratch_memory, Cu
 }  // namespace halfword
 
 // The plan of a GEMM on a device of `processors`, for tests and for people: tile, height, m_tiles,
-// n_tiles, splits, and the modelled cycles.
+// n_tiles, whole tiles, blocks that share the others, and the modelled cycles.
 extern "C" HALFWORD_EXPORT double halfword_gemm_int8_plan(int64_t m, int64_t n, int64_t k,
                                                           int32_t processors, int64_t* plan) {
   using halfword::GemmInt8Params;
   const halfword::GemmPlan p = halfword::plan_gemm(m, n, k, GemmInt8Params::kExactK, {processors});
-  plan[0] = p.tile, plan[1] = p.height, plan[2] = p.m_tiles, plan[3] = p.n_tiles;
-  plan[4] = p.splits;
+  plan[0] = p.tile, plan[1] = p.rows.height(), plan[2] = p.rows.tiles, plan[3] = p.n_tiles;
+  plan[4] = p.work.whole, plan[5] = p.work.sharers;
   return p.cycles;
 }

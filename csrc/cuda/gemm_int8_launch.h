@@ -25,23 +25,24 @@ struct GemmFinish {
   GemmPacks packs;
 };
 
+// Where the blocks that share a tile leave their sums, and count who came.
+struct GemmShared {
+  int32_t* sums;   // [places][warps_k][height][n] of the tile
+  uint64_t* come;  // [shared tiles], 0 before the first block
+};
+
 struct GemmKernelParams {
   GemmFinish finish;
   GemmOperand a;
   GemmOperand b;
-  int64_t m_tiles;
+  GemmRows rows;
   int64_t n_tiles;
-  int64_t steps;
-  int64_t split_stride;  // with more than one split: elements of out from one's sums to the next's
-  int height;            // rows of a in a block
+  StreamK work;
+  GemmShared shared;
 };
 
 // Tile kTile of kGemmTiles. Instantiated in gemm_int8_few_rows.cu and gemm_int8_many_rows.cu.
 template <int kTile>
-cudaError_t launch_gemm(const GemmKernelParams& params, int64_t splits, cudaStream_t stream);
-
-// The sums of all splits, [splits][m][pitch], added in their order and finished.
-cudaError_t launch_gemm_finish(const GemmFinish& finish, const int32_t* sums, int64_t splits,
-                               int64_t pitch, cudaStream_t stream);
+cudaError_t launch_gemm(const GemmKernelParams& params, cudaStream_t stream);
 
 }  // namespace halfword

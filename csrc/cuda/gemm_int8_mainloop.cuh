@@ -17,7 +17,6 @@
 
 namespace halfword {
 
-constexpr int kFragment = 16;  // rows of a fragment, of a or of b
 constexpr int kMmaK = 32;
 
 // A block's rows of one operand on their way into shared memory: this thread's part, one chunk of
@@ -42,6 +41,8 @@ class GemmCopy {
     const int bytes = columns_ < 0 ? 0 : columns_ < kChunk ? columns_ : kChunk;
 #pragma unroll
     for (int i = 0; i < kPasses; ++i) {
+      const int left = kRows - i * kAtOnce;  // rows, of which the last pass may have fewer
+      if (left < kAtOnce && static_cast<int>(threadIdx.x) / kChunks >= left) continue;
       ptx::cp_async_16(rows + to_ + i * kAtOnce * kRowBytes, from_ + i * pass_,
                        i * kAtOnce < rows_ ? bytes : 0);
     }
@@ -52,8 +53,8 @@ class GemmCopy {
  private:
   static constexpr int kChunks = kRowBytes / kChunk;
   static constexpr int kAtOnce = kThreads / kChunks;
-  static constexpr int kPasses = kRows / kAtOnce;
-  static_assert(kRows % kAtOnce == 0 && kAtOnce % 8 == 0);  // all passes have the same swizzle
+  static constexpr int kPasses = (kRows + kAtOnce - 1) / kAtOnce;
+  static_assert(kAtOnce % 8 == 0);  // all passes have the same swizzle
 
   const int8_t* from_;
   int64_t pass_;

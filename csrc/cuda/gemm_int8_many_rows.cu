@@ -3,8 +3,8 @@
 
 namespace halfword {
 
-template cudaError_t launch_gemm<2>(const GemmKernelParams&, int64_t, cudaStream_t);
-template cudaError_t launch_gemm<3>(const GemmKernelParams&, int64_t, cudaStream_t);
-template cudaError_t launch_gemm<4>(const GemmKernelParams&, int64_t, cudaStream_t);
+template cudaError_t launch_gemm<2>(const GemmKernelParams&, cudaStream_t);
+template cudaError_t launch_gemm<3>(const GemmKernelParams&, cudaStream_t);
+template cudaError_t launch_gemm<4>(const GemmKernelParams&, cudaStream_t);
 
 }  // namespace halfword

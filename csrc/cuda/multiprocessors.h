@@ -1,27 +1,24 @@
-// How many multiprocessors a device has.
+// What the current device has of that which plans count in. The runtime knows it: to ask costs
+// next to nothing.
 #pragma once
 
 #include <cuda_runtime_api.h>
 
-#include <atomic>
-
 namespace halfword {
 
-// Of the current device.
-inline cudaError_t multiprocessors(int* count) {
-  constexpr int kDevices = 64;
-  static std::atomic<int> known[kDevices];  // 0: not asked yet
+inline cudaError_t device_attribute(cudaDeviceAttr attribute, int* value) {
   int device = 0;
-  cudaError_t status = cudaGetDevice(&device);
-  if (status != cudaSuccess) return status;
-  if (device < kDevices && (*count = known[device].load(std::memory_order_relaxed)) > 0) {
-    return cudaSuccess;
-  }
-  status = cudaDeviceGetAttribute(count, cudaDevAttrMultiProcessorCount, device);
-  if (status == cudaSuccess && device < kDevices) {
-    known[device].store(*count, std::memory_order_relaxed);
-  }
-  return status;
+  const cudaError_t status = cudaGetDevice(&device);
+  return status != cudaSuccess ? status : cudaDeviceGetAttribute(value, attribute, device);
+}
+
+inline cudaError_t multiprocessors(int* count) {
+  return device_attribute(cudaDevAttrMultiProcessorCount, count);
+}
+
+// Bytes of shared memory that a block may ask for.
+inline cudaError_t shared_memory_of_block(int* bytes) {
+  return device_attribute(cudaDevAttrMaxSharedMemoryPerBlockOptin, bytes);
 }
 
 }  // namespace halfword

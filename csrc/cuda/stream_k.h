@@ -41,8 +41,8 @@ struct StreamK {
 
   // The part of a block that begins at a unit of its own.
   HALFWORD_INLINE constexpr StreamKPart part(int64_t block, int64_t unit) const {
-    const int64_t tile = unit / units, next = first_unit(block + 1);
-    const int64_t tile_end = (tile + 1) * units;
+    const int64_t tile = block < whole ? block : unit / units;
+    const int64_t tile_end = (tile + 1) * units, next = first_unit(block + 1);
     return {tile, unit - tile * units, (next < tile_end ? next : tile_end) - tile * units};
   }
 

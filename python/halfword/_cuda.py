@@ -23,6 +23,11 @@ class _Device(ctypes.Structure):
     )
 
 
+def library_path() -> Path:
+    """Where the library is, if this build has it."""
+    return _PATH
+
+
 def is_built() -> bool:
     """Whether this build of halfword has its CUDA part."""
     return _PATH.exists()

@@ -1,13 +1,16 @@
 """Bugs for the CUDA kernels of gemm_int8 and pack_int8; see :mod:`.test_planted_product`."""
 
-from .planted_product import BOUNDS, RACE, RESULT, Planted
+from .planted_product import BOUNDS, HANG, RACE, RESULT, Planted
 
 MAINLOOP = "cuda/gemm_int8_mainloop.cuh"
 KERNEL = "cuda/gemm_int8_kernel.cuh"
 FINISH = "cuda/gemm_int8_finish.cuh"
 OUTPUT = "cuda/gemm_output.cuh"
 FEW_ROWS = "cuda/gemm_int8_few_rows.cu"
-SECOND = "cuda/gemm_int8_finish.cu"
+STREAM_K = "cuda/stream_k.h"
+PLAN = "cuda/gemm_int8_plan.h"
+LAST_BLOCK = "cuda/last_block.cuh"
+PRODUCT = "cuda/gemm_int8.cu"
 PACK = "cuda/pack_int8.cu"
 
 GEMM = [
@@ -84,11 +87,11 @@ GEMM = [
     Planted(
         "LostFragment",
         "the last rows are not multiplied where they are fewer than a fragment",
-        KERNEL,
-        "(rows + kFragment * kShape.warps_m - 1) / (kFragment * kShape.warps_m)",
-        "(rows + kFragment * kShape.warps_m - 2) / (kFragment * kShape.warps_m)",
+        PLAN,
+        "const int64_t fragments = divide_up(m, kFragment)",
+        "const int64_t fragments = m / kFragment + (m < kFragment)",
         frozenset({RESULT}),
-        FEW_ROWS,
+        PRODUCT,
         ("few_rows",),
     ),
     Planted(
@@ -102,23 +105,93 @@ GEMM = [
         ("few_rows",),
     ),
     Planted(
-        "StepsTwice",
-        "two parts of a split sum have a step in common where they are not of equal length",
-        KERNEL,
-        "first_step = p.steps * blockIdx.y / gridDim.y;",
-        "first_step = p.steps / gridDim.y * blockIdx.y;",
+        "UnitLost",
+        "a block's last unit is nobody's",
+        STREAM_K,
+        "(next < tile_end ? next : tile_end) - tile * units",
+        "(next < tile_end ? next - 1 : tile_end) - tile * units",
+        frozenset({HANG}),
+        FEW_ROWS,
+        ("shared",),
+    ),
+    Planted(
+        "OneBlockLess",
+        "a tile is finished before the last of its blocks has come",
+        STREAM_K,
+        "return block_of((tile + 1) * units - 1);",
+        "return block_of((tile + 1) * units - 2);",
         frozenset({RESULT}),
         FEW_ROWS,
-        ("splits",),
+        ("shared",),
+    ),
+    Planted(
+        "PlacesInCommon",
+        "two parts leave their sums at one place",
+        STREAM_K,
+        "return (tile - whole) + (block - whole);",
+        "return block - whole;",
+        frozenset({RESULT, RACE}),
+        FEW_ROWS,
+        ("shared",),
+    ),
+    Planted(
+        "CountersNotCleared",
+        "what the memory held before counts as blocks",
+        PRODUCT,
+        "cudaMemsetAsync(scratch.shared.come, 0, come_bytes(plan), stream)",
+        "cudaSuccess",
+        frozenset({RESULT}),
+        "",
+        ("shared",),
+    ),
+    Planted(
+        "CountersClearedOnDefaultStream",
+        "counters are cleared while blocks come",
+        PRODUCT,
+        "cudaMemsetAsync(scratch.shared.come, 0, come_bytes(plan), stream)",
+        "cudaMemsetAsync(scratch.shared.come, 0, come_bytes(plan), nullptr)",
+        frozenset({BOUNDS}),
+        "",
+        ("streams",),
+    ),
+    Planted(
+        "NoFenceBeforeComing",
+        "a block can be seen to have come before its sums",
+        LAST_BLOCK,
+        "    __threadfence();  // what this block wrote before its ticket\n",
+        "",
+        frozenset({RACE}),
+        FEW_ROWS,
+        ("shared",),
+    ),
+    Planted(
+        "OwnSumsForgotten",
+        "the first block of a tile leaves its sums where the second does",
+        KERNEL,
+        "(block * kShape.warps_k + warp.k) * plane_",
+        "((block > 0 ? block : 1) * kShape.warps_k + warp.k) * plane_",
+        frozenset({RESULT, RACE}),
+        FEW_ROWS,
+        ("shared",),
+    ),
+    Planted(
+        "NoBarrierBetweenParts",
+        "the next part is taken while warps still read what the last one was",
+        KERNEL,
+        "    __syncthreads();  // all have done with the part before\n",
+        "",
+        frozenset({RACE}),
+        FEW_ROWS,
+        ("shared",),
     ),
     Planted(
         "LongSumsIn32Bits",
         "a sum past kExactK wraps",
         FINISH,
-        "if (p.k <= GemmInt8Params::kExactK)",
-        "if (p.k > 0)",
+        "p.k <= GemmInt8Params::kExactK",
+        "p.k > 0",
         frozenset({RESULT}),
-        SECOND,
+        FEW_ROWS,
         ("long_sums",),
     ),
     Planted(
@@ -128,7 +201,7 @@ GEMM = [
         "* columns.scale[e] * scale_a",
         "* (columns.scale[e] * scale_a)",
         frozenset({RESULT}),
-        SECOND,
+        FEW_ROWS,
         ("finishes",),
     ),
     Planted(
@@ -138,18 +211,8 @@ GEMM = [
         "left < 4 ? left : 4",
         "4",
         frozenset({BOUNDS}),
-        SECOND,
+        FEW_ROWS,
         ("finishes",),
-    ),
-    Planted(
-        "FinishOnDefaultStream",
-        "the second kernel runs before the first, or when its memory is gone",
-        SECOND,
-        "<<<grid, kThreads, 0, stream>>>",
-        "<<<grid, kThreads>>>",
-        frozenset({BOUNDS}),
-        "",
-        ("streams",),
     ),
     Planted(
         "WordPastTheEnd",

@@ -9,7 +9,7 @@ import torch
 from halfword import ops
 
 from ..compare import assert_same_bits
-from . import product
+from . import library, product
 from .product import at_odd_place, deferred, same_on_both, stream
 from .redirect import glue, redirected
 
@@ -30,7 +30,8 @@ class Plan(NamedTuple):
     height: int
     m_tiles: int
     n_tiles: int
-    splits: int
+    whole: int  # tiles
+    sharers: int  # blocks
     cycles: float
 
 
@@ -59,32 +60,37 @@ class Shape(NamedTuple):
     k: int
     tile: int
     height: int
-    splits: int
+    whole: int
+    sharers: int
+    processors: int = PROCESSORS
 
     def __str__(self) -> str:
         return f"{self.m}x{self.n}x{self.k}"
 
 
 FEW_ROWS = [
-    Shape(16, 64, 2050, 0, 16, 1),  # whole tiles; more steps than stages, the last one nearly empty
-    Shape(5, 40, 300, 0, 16, 1),  # a part of a tile in every direction
-    Shape(20, 70, 1000, 1, 32, 1),
-    Shape(1, 1, 1, 0, 16, 1),
+    Shape(16, 64, 2050, 0, 16, 2, 0),  # whole tiles; more steps than stages, the last nearly empty
+    Shape(5, 40, 300, 0, 16, 2, 0),  # a part of a tile in every direction
+    Shape(20, 70, 1000, 1, 32, 3, 0),
+    Shape(1, 1, 0, 3, 16, 1, 0),  # no columns
 ]
 MANY_ROWS = [
-    Shape(33, 129, 350, 2, 32, 1),  # half of a tile's height, a tile with one column
-    Shape(64, 257, 130, 2, 64, 1),
-    Shape(129, 257, 65, 3, 96, 1),  # heights of 96, the last one short
-    Shape(200, 129, 65, 3, 128, 1),  # a whole height and a short one
-    Shape(300, 129, 65, 4, 96, 1),
-    Shape(250, 257, 129, 4, 128, 1),
+    Shape(33, 129, 350, 2, 48, 3, 0),  # half of a tile's height, a tile with one column
+    Shape(64, 257, 130, 3, 64, 3, 0),
+    Shape(129, 257, 65, 4, 80, 4, 0),  # 80 rows and 64, of which one exists
+    Shape(200, 129, 65, 3, 112, 4, 0),
+    Shape(300, 129, 65, 4, 80, 4, 0),  # an odd number of fragments for two warps
+    Shape(250, 257, 129, 4, 128, 4, 0),
 ]
-SPLIT = [
-    Shape(3, 9, 5600, 0, 16, 4),  # parts of 5 and 6 steps
-    Shape(80, 33, 3000, 3, 96, 4),
-    Shape(2, 11, 5600, 0, 16, 4),
+SHARED = [
+    Shape(1, 9, 9300, 0, 16, 0, 4),  # four blocks have a tile
+    Shape(2, 40, 14600, 0, 16, 0, 4),  # two have one of two
+    Shape(1, 70, 14600, 0, 16, 0, 7, 7),  # seven have three: some have parts of two
+    Shape(17, 9, 7500, 1, 32, 0, 4),
+    Shape(33, 40, 7500, 2, 48, 0, 4),
+    Shape(97, 287, 2939, 3, 112, 2, 2, 2),  # after a wave of whole tiles
 ]
-SHAPES = [*FEW_ROWS, *MANY_ROWS, *SPLIT]
+SHAPES = [*FEW_ROWS, *MANY_ROWS, *SHARED]
 
 
 def codes(rows, columns):
@@ -106,9 +112,9 @@ def many_rows():
     _sums_of(MANY_ROWS)
 
 
-def splits():
-    """Sums that several blocks share."""
-    _sums_of(SPLIT)
+def shared():
+    """Sums of tiles that several blocks share."""
+    _sums_of(SHARED)
 
 
 def _sums_of(shapes):
@@ -116,8 +122,9 @@ def _sums_of(shapes):
     outs = [torch.zeros(shape.m, shape.n, dtype=torch.int32) for shape in shapes]
 
     def work(outs):
-        for (a, b), out in zip(problems, outs, strict=True):
-            ops.gemm_int8(a, b, out=out)
+        for (a, b), out, shape in zip(problems, outs, shapes, strict=True):
+            with library.settings(multiprocessors=shape.processors):
+                ops.gemm_int8(a, b, out=out)
 
     same_on_both(work, outs)
 
@@ -138,8 +145,8 @@ FLOATS = (torch.float32, torch.bfloat16, torch.float16)
 
 
 def finishes():
-    """All that can follow the sums, each in every type; of a split product too."""
-    for m, n, k in ((21, 75, 70), SPLIT[-1][:3]):
+    """All that can follow the sums, each in every type; of a shared tile too."""
+    for m, n, k in ((21, 75, 70), SHARED[1][:3]):
         a, b = codes(m, k), codes(n, k)
         for dtype, activation in zip(FLOATS, ("gelu", "silu", None), strict=True):
             out = _strided(m, n, dtype)
@@ -217,8 +224,8 @@ def packing():
 
 
 def streams():
-    """Split and unaligned products on two streams, nothing waited for until the end."""
-    problems = [operands(SPLIT[0]), (codes(4, 2049), codes(8, 2049))]
+    """Shared and unaligned products on two streams, nothing waited for until the end."""
+    problems = [operands(SHARED[0]), (codes(4, 2049), codes(8, 2049))]
     ours, wanted = ([torch.zeros(a.shape[0], b.shape[0]) for a, b in problems] for _ in range(2))
 
     scales = (0.5, 0.25)
@@ -235,14 +242,40 @@ def streams():
         assert_same_bits(got, want, f"list 0, tensor {i}")
 
 
+def shared_graph():
+    """Shared tiles, captured on a side stream and replayed with other operands in the same memory,
+    which holds the counters of the replay before."""
+    shape = SHARED[1]
+    given = [operands(shape) for _ in range(3)]
+    a, b = operands(shape)
+    out = torch.zeros(shape.m, shape.n)
+    ours = []
+    runtime = library.runtime()
+    graph, executable = ctypes.c_void_p(), ctypes.c_void_p()
+    with redirected(), stream() as handle, deferred():
+        library.check(runtime.cudaStreamBeginCapture(handle, 0))
+        ops.gemm_int8(a, b, out=out)
+        library.check(runtime.cudaStreamEndCapture(handle, ctypes.byref(graph)))
+        library.check(runtime.cudaGraphInstantiate(ctypes.byref(executable), graph, 0))
+        for some in given:
+            a.copy_(some[0])
+            b.copy_(some[1])
+            library.check(runtime.cudaGraphLaunch(executable, handle))
+            library.check(runtime.cudaStreamSynchronize(handle))
+            ours.append(out.clone())
+    for i, (got, some) in enumerate(zip(ours, given, strict=True)):
+        assert_same_bits(got, ops.gemm_int8(*some, out_dtype=torch.float32), f"list 0, tensor {i}")
+
+
 CHECKS = [
     few_rows,
     many_rows,
-    splits,
+    shared,
     long_sums,
     finishes,
     whole_packs,
     alignments,
     packing,
     streams,
+    shared_graph,
 ]

@@ -22,10 +22,10 @@ def test_same_bits_as_the_cpu(softgpu, check, adversary):
 # What is moved.
 
 COUNTED = [
-    Shape(16, 64, 1024, 0, 16, 1),
-    Shape(32, 96, 512, 1, 32, 1),
-    Shape(64, 128, 256, 2, 32, 1),
-    Shape(256, 256, 256, 3, 128, 1),
+    Shape(16, 64, 1024, 0, 16, 2, 0),
+    Shape(32, 96, 1024, 1, 32, 3, 0),
+    Shape(64, 128, 256, 2, 32, 4, 0),
+    Shape(224, 256, 256, 3, 112, 4, 0),
 ]
 
 
@@ -84,8 +84,8 @@ PROCESSORS = {"A100": 108, "H100": 132, "RTX 4090": 128}
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_shapes_have_the_plans_that_they_are_there_for(softgpu, shape):
-    plan = plan_of(*shape[:3])
-    assert (plan.tile, plan.height, plan.splits) == shape[3:]
+    plan = plan_of(*shape[:3], shape.processors)
+    assert (plan.tile, plan.height, plan.whole, plan.sharers) == shape[3:7]
 
 
 @pytest.mark.parametrize("processors", PROCESSORS.values(), ids=PROCESSORS)
@@ -97,19 +97,26 @@ def test_a_row_more_costs_little_where_rows_are_few(softgpu, processors):
 
 
 @pytest.mark.parametrize("processors", PROCESSORS.values(), ids=PROCESSORS)
-def test_a_row_more_costs_at_most_a_wave_more(softgpu, processors):
-    """By the model: at worst one wave of blocks becomes two."""
+def test_a_row_more_costs_a_fragment_more_and_the_sharing_of_tiles(softgpu, processors):
+    """By the model, at any number of rows. Most of what is above 1.1 comes where a tile per
+    multiprocessor was just enough: then the work of a row more has to be shared, at a price."""
     for n, k in LAYERS:
-        cycles = [plan_of(m, n, k, processors).cycles for m in range(1, 2049)]
-        assert all(more <= 2 * less for less, more in pairwise(cycles))
+        cycles = [plan_of(m, n, k, processors).cycles for m in range(1, 4097)]
+        steps = [more / less for less, more in pairwise(cycles)]
+        assert max(steps) <= 1.25
+        assert sum(step > 1.1 for step in steps) <= 16
 
 
 def test_no_sum_of_32_bits_is_longer_than_exact(softgpu):
     exact = 1 << 16
+    depths = (256, 256, 128, 64, 64)  # of the tiles' steps
     for m in (1, 16, 40, 200, 4096):
         for n in (1, 300, 8192):
             for k in (exact, exact + 1, 3 * exact, 10_000_000):
                 plan = plan_of(m, n, k, 132)
-                depth = 256 if plan.tile < 2 else 64
+                depth = depths[plan.tile]
                 steps = -(-k // depth)
-                assert -(-steps // plan.splits) * depth <= exact
+                assert plan.whole == 0 or steps * depth <= exact
+                if plan.sharers > 0:
+                    tiles = plan.m_tiles * plan.n_tiles - plan.whole
+                    assert -(-tiles * steps // plan.sharers) * depth <= exact
