@@ -1,5 +1,6 @@
 // A product is a grid of tasks: a panel of kTileColumns rows of b by a block of rows of a. A task
 // takes its panel in chunks of k that stay in the L2 cache while all strips of a pass over them.
+// Blocks come in groups that stay in the L3 cache while all panels pass.
 // b that is not packed is packed a chunk at a time where enough rows of a share the work, or read
 // as it lies.
 #include "ops/gemm_int8.h"
@@ -15,6 +16,7 @@ namespace {
 
 constexpr int64_t kChunkK = 4096;        // 256 KB of a panel
 constexpr int64_t kBlockRows = 192;      // 48 KB of sums
+constexpr int64_t kGroupA = 2 << 20;     // bytes of a in a group: half of a core's share of L3
 constexpr int64_t kPackRows = 24;        // from here on packing a panel costs less than it saves
 constexpr int64_t kScratchA = 16 << 20;  // bytes of a that are packed at a time
 // Bytes of a panel that the prefetch of one strip is ahead. Measured: the more rows share a byte,
@@ -38,13 +40,26 @@ PackInt8Loop choose_packing() {
   return kLoops.pick();
 }
 
+// The tasks in their order: group by group, in it panel by panel, for that block by block.
+struct Grid {
+  int64_t panels;
+  int64_t groups;
+  int64_t blocks;  // of a group
+
+  int64_t all_blocks() const { return groups * blocks; }
+  int64_t tasks() const { return panels * all_blocks(); }
+  int64_t panel_of(int64_t task) const { return task / blocks % panels; }
+  int64_t block_of(int64_t task) const { return task / (panels * blocks) * blocks + task % blocks; }
+  bool ends_panel(int64_t task) const { return (task + 1) % blocks == 0; }
+};
+
 // The rows of b that are one panel, and the rows of a that meet it.
 struct Task {
   int64_t column;  // the first row of b
   int64_t columns;
   int64_t first_strip;
   int64_t last_strip;
-  bool panel_is_done;  // no task of this thread takes it again
+  bool panel_is_done;  // the next task takes another one
 };
 
 // A part of k that is multiplied at once.
@@ -82,13 +97,12 @@ class Product {
     parallel_for(parallel, a_.strips().count, 1 + kWorthAnother / codes_.work_of_strip(),
                  [&](int64_t first, int64_t last) { pack_strips(first, last); });
     if (sums_b_) pack_ones();
-    const int64_t panels = ceil_div(p_.n, kTileColumns);
-    const int64_t block_rows = reading_ == Reading::kPackedHere ? 4 * kBlockRows : kBlockRows;
-    const int64_t blocks = ceil_div(p_.m, block_rows);
-    const int64_t rows = std::max(kStripRows, p_.m / blocks);  // fewer are not cheaper to feed
-    const int64_t work = rows * kTileColumns * (p_.k + kStripK);
-    parallel_for(parallel, panels * blocks, 1 + kWorthAThread / work,
-                 [&](int64_t first, int64_t last) { run_tasks(first, last, blocks); });
+    const Grid grid = cut();
+    const int64_t rows = p_.m / grid.all_blocks();
+    const int64_t work = std::max(kStripRows, rows)  // fewer are not cheaper to feed
+                         * kTileColumns * (p_.k + kStripK);
+    parallel_for(parallel, grid.tasks(), 1 + kWorthAThread / work,
+                 [&](int64_t first, int64_t last) { run_tasks(grid, first, last); });
   }
 
  private:
@@ -103,6 +117,15 @@ class Product {
     alignas(64) int32_t of_b[kTileColumns];
   };
 
+  Grid cut() const {
+    const int64_t block_rows = reading_ == Reading::kPackedHere ? 4 * kBlockRows : kBlockRows;
+    const int64_t group_rows = std::max(block_rows, kGroupA / a_.pitch());
+    const int64_t groups = ceil_div(p_.m, group_rows);
+    return {.panels = ceil_div(p_.n, kTileColumns),
+            .groups = groups,
+            .blocks = ceil_div(ceil_div(p_.m, groups), block_rows)};
+  }
+
   void pack_strips(int64_t first, int64_t last) const {
     codes_.each_strip(
         a_.strips(), first, last,
@@ -115,8 +138,9 @@ class Product {
     ones_.pack(row.data(), 0, 0);
   }
 
-  void run_tasks(int64_t first, int64_t last, int64_t blocks) const {
+  void run_tasks(const Grid& grid, int64_t first, int64_t last) const {
     const Strips& strips = a_.strips();
+    const int64_t blocks = grid.all_blocks();
     const int64_t rows = ceil_div(strips.count, blocks) * kStripRows;
     const int64_t wide_rows = is_long_ ? rows : 0;
     const bool packs = reading_ == Reading::kPackedHere;
@@ -126,12 +150,12 @@ class Product {
               .rounded = Scratch<float>(wide_rows * kTileColumns),
               .of_b = {}};
     for (int64_t t = first; t < last; ++t) {
-      const int64_t column = t / blocks * kTileColumns, block = t % blocks;
+      const int64_t column = grid.panel_of(t) * kTileColumns, block = grid.block_of(t);
       run_task({.column = column,
                 .columns = std::min(kTileColumns, p_.n - column),
                 .first_strip = block * strips.count / blocks,
                 .last_strip = (block + 1) * strips.count / blocks,
-                .panel_is_done = block + 1 == blocks},
+                .panel_is_done = grid.ends_panel(t)},
                sums);
     }
   }
@@ -309,6 +333,7 @@ GemmInt8Params rows_of(GemmInt8Params p, int64_t first, int64_t rows) {
 
 void gemm_int8_cpu(const GemmInt8Params& params, ParallelFor parallel) {
   if (params.n == 0) return;
+  prefer_huge_pages_of_new(params);
   const int64_t rows = std::max(8 * kBlockRows, kScratchA / std::max<int64_t>(params.k, 1));
   for (int64_t first = 0; first < params.m; first += rows) {
     const GemmInt8Params p = rows_of(params, first, std::min(rows, params.m - first));

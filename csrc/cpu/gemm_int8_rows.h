@@ -92,11 +92,12 @@ class PackedA {
         strips_{rows},
         k_(k),
         exact_k_(exact_k),
-        pitch_(ceil_div(k, kStripK) * kStripK * kernels.element_size),
+        pitch_(ceil_div(std::max<int64_t>(k, 1), kStripK) * kStripK * kernels.element_size),
         data_(rows * pitch_),
         start_(rows * ceil_div(std::max<int64_t>(k, 1), exact_k)) {}
 
   const Strips& strips() const { return strips_; }
+  int64_t pitch() const { return pitch_; }  // bytes of a row
 
   // From the rows of the strip.
   void pack(const int8_t* a, int64_t stride, int64_t strip) const {
@@ -124,7 +125,7 @@ class PackedA {
   Strips strips_;
   int64_t k_;
   int64_t exact_k_;
-  int64_t pitch_;  // bytes of a row
+  int64_t pitch_;
   Scratch<char> data_;
   Scratch<int32_t> start_;
 };
