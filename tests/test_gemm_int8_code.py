@@ -1,6 +1,7 @@
-"""The machine code of the INT8 GEMM kernels: sums stay in registers.
+"""The machine code of the INT8 GEMM kernels: sums stay in registers, and so does b for all rows.
 
-gcc can keep an array of sums on the stack, at half the speed, and no result tells.
+gcc can keep an array of sums on the stack, at half the speed, or read b again for each row, and no
+result tells.
 """
 
 import re
@@ -40,3 +41,17 @@ def test_sums_stay_in_registers():
     skip_if_stripped(checked)
     # AVX512-VNNI: 6 heights by 4 widths, and 6 dots. Each of the three others: 6 heights, 2 dots.
     assert checked >= 24 + 6 + 3 * (6 + 2)
+
+
+def test_b_is_read_once_for_all_rows():
+    checked = 0
+    for title, code in functions(re.compile(r"tile_of<\d, \d>\(halfword::GemmTile const&")):
+        rows = int(re.search(r"<(\d), ", title)[1])
+        for loop in inner_loops(code):
+            vectors = [operands.split(",")[0] for _, name, operands in loop if "vmovdq" in name]
+            products = sum(name == "vpdpbusd" for _, name, _ in loop)
+            reads = sum("(" in source for source in vectors)
+            assert not products or reads * rows == products, title
+            checked += bool(products)
+    skip_if_stripped(checked)
+    assert checked >= 24

@@ -17,6 +17,14 @@ HALFWORD_INLINE void add_products(__m512i& sum, __m512i u8, __m512i s8) {
   asm volatile("vpdpbusd %2, %1, %0" : "+v"(sum) : "v"(u8), "v"(s8));
 }
 
+// Into a register that all rows use: gcc would rather read b again for each.
+template <int kRows>
+HALFWORD_INLINE __m512i load_once(const uint8_t* b) {
+  __m512i bytes = _mm512_loadu_si512(b);
+  if constexpr (kRows > 1) asm volatile("" : "+v"(bytes));
+  return bytes;
+}
+
 HALFWORD_INLINE __mmask64 first_bytes(int64_t count) {
   return count >= 64 ? ~__mmask64{0} : (__mmask64{1} << count) - 1;
 }
@@ -58,7 +66,10 @@ HALFWORD_INLINE void add_parts(const int8_t* a, const uint8_t* b, int64_t k,
     const int8_t* four = a + i / (kStripK / 4) * (kRows * kStripK) + i % (kStripK / 4) * 4;
 #pragma GCC unroll 4
     for (int p = 0; p < kParts; ++p) {
-      const uint8_t* bytes = b + p * (k / 4) * (64 * kVectors);
+      const uint8_t* part = b + p * (k / 4) * (64 * kVectors);
+      __m512i bytes[kVectors];
+#pragma GCC unroll 4
+      for (int v = 0; v < kVectors; ++v) bytes[v] = load_once<kRows>(part + 64 * v);
 #pragma GCC unroll 3
       for (int r = 0; r < kRows; ++r) {
         int32_t word;
@@ -66,7 +77,7 @@ HALFWORD_INLINE void add_parts(const int8_t* a, const uint8_t* b, int64_t k,
         const __m512i value = _mm512_set1_epi32(word);
 #pragma GCC unroll 4
         for (int v = 0; v < kVectors; ++v) {
-          add_products(more[p][r][v], _mm512_loadu_si512(bytes + 64 * v), value);
+          add_products(more[p][r][v], bytes[v], value);
         }
       }
     }
@@ -110,7 +121,7 @@ void tile_of(const GemmTile& t) {
       __m512i bytes[kVectors];
 #pragma GCC unroll 4
       for (int v = 0; v < kVectors; ++v) {
-        bytes[v] = _mm512_loadu_si512(b + 64 * v);
+        bytes[v] = load_once<kRows>(b + 64 * v);
         _mm_prefetch(reinterpret_cast<const char*>(ahead + 64 * v), _MM_HINT_T1);
       }
 #pragma GCC unroll 6
