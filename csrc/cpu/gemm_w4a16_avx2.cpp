@@ -12,7 +12,7 @@ alignas(32) constexpr uint32_t kNibble[8] = {15, 15, 15, 15, 15, 15, 15, 15};
 struct Floats {
   using Element = float;
   using Vector = F32;
-  static constexpr int kVectors = 2;  // 12 of the 16 registers hold sums
+  static constexpr int vectors_at_once(int) { return 2; }  // 12 of the 16 registers hold sums
   static constexpr int kParts = kStepK;
   static constexpr bool kTable = false;
 

@@ -13,7 +13,7 @@ alignas(64) constexpr uint32_t kNibbles[16] = {15, 15, 15, 15, 15, 15, 15, 15,
 struct Floats {
   using Element = float;
   using Vector = F32;
-  static constexpr int kVectors = 4;  // 24 of the 32 registers hold sums
+  static constexpr int vectors_at_once(int) { return 4; }  // 24 of the 32 registers hold sums
   static constexpr int kParts = kStepK;
   static constexpr bool kTable = true;
 

@@ -43,7 +43,8 @@ constexpr Nibbles kNibbles;
 struct Pairs {
   using Element = uint16_t;
   using Vector = __m512i;
-  static constexpr int kVectors = 4;  // 24 of the 32 registers hold sums
+  // With the sums of all groups, six rows by two are 24 of the 32 registers.
+  static constexpr int vectors_at_once(int rows) { return rows <= 4 ? 4 : 2; }
   static constexpr int kParts = kStepK / 2;
   static constexpr bool kTable = true;
 
@@ -52,13 +53,11 @@ struct Pairs {
   // all parts in registers, and sums elsewhere.
   template <int kPart, bool kZeros, bool kFew>
   HALFWORD_INLINE static __m512i codes(const uint8_t* b, const uint32_t* zero) {
+    if (kZeros && kFew) {
+      return look_up<kPart, kZeros>(_mm512_loadu_si512(b), load_words(zero));
+    }
     const auto& word = *reinterpret_cast<const __m512i_u*>(b);
     __m512i index;
-    if (kZeros && kFew) {
-      const U32 bytes = (U32(_mm512_loadu_si512(b)) >> kPart % 2 * 4) & 0x0f0f0f0fu;
-      const U32 indices = (bytes + load_words(zero)) >> kPart / 2 * 8;
-      return _mm512_permutexvar_epi16(indices.v, _mm512_load_si512(kDifferences.bits));
-    }
     if (kZeros) {
       asm("vpsrld %2, %1, %0\n\tvpandd %3, %0, %0\n\tvpaddd %4, %0, %0"
           : "=&v"(index)
@@ -67,6 +66,16 @@ struct Pairs {
     }
     asm("vpsrld %2, %1, %0" : "=v"(index) : "m"(word), "i"(4 * kPart));
     return _mm512_permutexvar_epi16(index, _mm512_load_si512(kCodes.bits));
+  }
+  // From words and zero points in registers.
+  template <int kPart, bool kZeros>
+  HALFWORD_INLINE static __m512i look_up(U32 words, U32 zero) {
+    if (!kZeros) {
+      return _mm512_permutexvar_epi16((words >> 4 * kPart).v, _mm512_load_si512(kCodes.bits));
+    }
+    const U32 bytes = ((words >> kPart % 2 * 4) & 0x0f0f0f0fu) + zero;
+    return _mm512_permutexvar_epi16((bytes >> kPart / 2 * 8).v,
+                                    _mm512_load_si512(kDifferences.bits));
   }
   HALFWORD_INLINE static U32 zero_points(U32 z) { return (U32(16u) - z) * U32(0x01010101u); }
   template <int kPart>

@@ -1,13 +1,16 @@
 // The loop of the W4A16 kernels, over what differs between instruction sets. A Machine has
 //
-//   Element, Vector, kVectors   a packed; what is multiplied; vectors of columns at a time
-//   kParts                      so many products make a step of eight columns of a
-//   kTable                      whether codes without zero points are a case of their own
-//   codes<part, zeros>(b, zero) the differences of codes and zero points in a part of the words at
-//   b zero_points(z)              the zero points as codes() takes them broadcast<part>(a) the part
-//   of a step of a row that they are multiplied by multiply_add(sum, x, y)     as asm, because gcc
-//   moves sums between registers, and to the stack,
-//                               around an intrinsic
+//   Element, Vector        a packed; what is multiplied
+//   vectors_at_once(rows)  how many vectors of columns a tile of so many rows takes at a time
+//   kParts                 so many products make a step of eight columns of a
+//   kTable                 whether codes without zero points are a case of their own
+//   codes<part, zeros, few rows>(b, zero)
+//                          the differences of codes and zero points in a part of the words at b
+//   zero_points(z)         the zero points as codes() takes them
+//   broadcast<part>(a)     the part of a step of a row that they are multiplied by
+//   multiply_add(sum, x, y)
+//                          as asm, because gcc moves sums between registers, and to the stack,
+//                          around an intrinsic
 //
 // Include after one of the simd_*.h headers. All loops over registers are unrolled by pragma,
 // without which gcc keeps the sums on the stack.
@@ -18,12 +21,36 @@
 namespace halfword {
 namespace {
 
-template <class Machine, int kPart, bool kZeros, int kRows>
-HALFWORD_INLINE void multiply_part(const typename Machine::Element* a, const uint8_t* b,
-                                   const uint32_t* zero, F32 (&acc)[kRows][Machine::kVectors]) {
-  typename Machine::Vector codes[Machine::kVectors];
+// From the sums of a group to those of all. The latter are no array in memory, so that they stay in
+// registers where there are enough: a load and a store of each sum would take as long as an eighth
+// of the products of a group of 32.
+template <int kRows, int kVectors>
+HALFWORD_INLINE void close_group(const W4A16Tile& t, int64_t group, int64_t c,
+                                 const F32 (&acc)[kRows][kVectors], F32 (&sum)[kRows][kVectors]) {
+  const int64_t at = group * kTileColumns + c;
 #pragma GCC unroll 4
-  for (int v = 0; v < Machine::kVectors; ++v) {
+  for (int v = 0; v < kVectors; ++v) {
+    const F32 scale = load_scales(t.scale, t.scale_dtype, at + v * kLanes);
+#pragma GCC unroll 6
+    for (int r = 0; r < kRows; ++r) sum[r][v] = fma(acc[r][v], scale, sum[r][v]);
+  }
+  if (t.offset == nullptr) return;
+#pragma GCC unroll 4
+  for (int v = 0; v < kVectors; ++v) {
+    const F32 offset = load_scales(t.offset, t.scale_dtype, at + v * kLanes);
+#pragma GCC unroll 6
+    for (int r = 0; r < kRows; ++r) {
+      sum[r][v] = fma(F32(t.a_sums[group * kRows + r]), offset, sum[r][v]);
+    }
+  }
+}
+
+template <class Machine, int kPart, bool kZeros, int kRows, int kVectors>
+HALFWORD_INLINE void multiply_part(const typename Machine::Element* a, const uint8_t* b,
+                                   const uint32_t* zero, F32 (&acc)[kRows][kVectors]) {
+  typename Machine::Vector codes[kVectors];
+#pragma GCC unroll 4
+  for (int v = 0; v < kVectors; ++v) {
     codes[v] =
         Machine::template codes<kPart, kZeros, kRows <= 4>(b + 4 * kLanes * v, zero + kLanes * v);
   }
@@ -31,16 +58,22 @@ HALFWORD_INLINE void multiply_part(const typename Machine::Element* a, const uin
   for (int r = 0; r < kRows; ++r) {
     const auto x = Machine::template broadcast<kPart>(a + r * kStepK);
 #pragma GCC unroll 4
-    for (int v = 0; v < Machine::kVectors; ++v) Machine::multiply_add(acc[r][v], x, codes[v]);
+    for (int v = 0; v < kVectors; ++v) Machine::multiply_add(acc[r][v], x, codes[v]);
   }
 }
 
 template <class Machine, bool kZeros, int kRows>
 void tile_of(const W4A16Tile& t) {
-  constexpr int kVectors = Machine::kVectors;
+  constexpr int kVectors = Machine::vectors_at_once(kRows);
   for (int64_t c = 0; c < kTileColumns; c += kVectors * kLanes) {
     const auto* a = static_cast<const typename Machine::Element*>(t.a);
     const uint8_t* b = t.b + 4 * c;
+    F32 sum[kRows][kVectors];
+#pragma GCC unroll 6
+    for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 4
+      for (int v = 0; v < kVectors; ++v) sum[r][v] = F32(0.0f);
+    }
     for (int64_t k = 0, g = 0; k < t.k; k += t.group, ++g) {
       alignas(64) uint32_t zero[kVectors * kLanes];
       if (kZeros) {
@@ -75,11 +108,13 @@ void tile_of(const W4A16Tile& t) {
         a += kRows * kStepK;
         b += 4 * kTileColumns;
       }
+      close_group(t, g, c, acc, sum);
+    }
+#pragma GCC unroll 6
+    for (int r = 0; r < kRows; ++r) {
 #pragma GCC unroll 4
       for (int v = 0; v < kVectors; ++v) {
-        const GroupScales scales(t, g, c + v * kLanes);
-#pragma GCC unroll 6
-        for (int r = 0; r < kRows; ++r) scales.add(r, acc[r][v]);
+        store_floats(t.sum + r * kTileColumns + c + v * kLanes, sum[r][v]);
       }
     }
   }
@@ -99,7 +134,6 @@ void tile_of_rows(const W4A16Tile& t) {
 
 template <class Machine>
 void tile(const W4A16Tile& t) {
-  std::memset(t.sum, 0, static_cast<size_t>(t.rows * kTileColumns) * sizeof(float));
   if (Machine::kTable && t.zero_point == nullptr) {
     tile_of_rows<Machine, !Machine::kTable>(t);
   } else {

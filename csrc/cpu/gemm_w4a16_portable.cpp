@@ -25,7 +25,13 @@ void tile(const W4A16Tile& t) {
           acc[c] += x * static_cast<float>((bytes[4 * c] >> bit % 8 & 15) - zero[c]);
         }
       }
-      for (int64_t c = 0; c < kTileColumns; ++c) GroupScales(t, g, c).add(r, F32(acc[c]));
+      for (int64_t c = 0; c < kTileColumns; ++c) {
+        const int64_t i = g * kTileColumns + c;
+        float& sum = t.sum[r * kTileColumns + c];
+        sum += acc[c] * load_scales(t.scale, t.scale_dtype, i).v;
+        if (t.offset == nullptr) continue;
+        sum += t.a_sums[g * t.rows + r] * load_scales(t.offset, t.scale_dtype, i).v;
+      }
     }
   }
 }

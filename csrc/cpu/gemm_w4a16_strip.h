@@ -58,36 +58,5 @@ inline void pack_floats(const W4A16Strip& s) {
   });
 }
 
-// What the sums of a group are scaled by, at kLanes columns from c on.
-struct GroupScales {
-  const W4A16Tile& t;
-  const float* a_sums;
-  int64_t column;
-  F32 scale;
-  F32 offset;
-
-  HALFWORD_INLINE GroupScales(const W4A16Tile& tile, int64_t group, int64_t c)
-      : t(tile), a_sums(tile.a_sums), column(c) {
-    const int64_t at = group * kTileColumns + c;
-    scale = load_scales(t.scale, t.scale_dtype, at);
-    if (t.offset == nullptr) return;
-    offset = load_scales(t.offset, t.scale_dtype, at);
-    a_sums += group * t.rows;
-  }
-  // To the sums of row r.
-  HALFWORD_INLINE void add(int64_t r, F32 acc) const {
-    float* to = t.sum + r * kTileColumns + column;
-    F32 sum = add_product(acc, scale, load_floats(to));
-    if (t.offset != nullptr) sum = add_product(F32(a_sums[r]), offset, sum);
-    store_floats(to, sum);
-  }
-
- private:
-  // Fused where that is one instruction.
-  HALFWORD_INLINE static F32 add_product(F32 a, F32 b, F32 sum) {
-    return kLanes == 1 ? a * b + sum : fma(a, b, sum);
-  }
-};
-
 }  // namespace
 }  // namespace halfword
