@@ -1,5 +1,6 @@
 // A product is a grid of tasks: a panel of kTileColumns rows of b by a block of rows of a. All
-// strips of a block pass over the panel, which stays in the L2 cache, or comes through it.
+// strips of a block pass over the panel, which stays in the L2 cache, or comes through it. One row
+// meets as many panels at a time as its kernel likes.
 #include "ops/gemm_w4a16.h"
 
 #include <algorithm>
@@ -43,14 +44,14 @@ class Product {
                  [&](int64_t first, int64_t last) {
                    for (int64_t s = first; s < last; ++s) pack(s);
                  });
-    const int64_t panels = ceil_div(p_.n, kTileColumns), blocks = ceil_div(p_.m, kBlockRows);
+    const int64_t blocks = ceil_div(p_.m, kBlockRows);
     const int64_t rows = std::max(kStripRows, p_.m / blocks);  // fewer are not cheaper to feed
-    const int64_t work = rows * kTileColumns * (p_.b.k + kTileColumns);
-    parallel_for(parallel, panels * blocks, 1 + kWorthAThread / work,
+    const int64_t work = rows * panels_at_once_ * kTileColumns * (p_.b.k + kTileColumns);
+    parallel_for(parallel, ceil_div(panels_, panels_at_once_) * blocks, 1 + kWorthAThread / work,
                  [&](int64_t first, int64_t last) {
                    for (int64_t t = first; t < last; ++t) {
                      const int64_t block = t % blocks;
-                     multiply(t / blocks, block * strips_.count / blocks,
+                     multiply(t / blocks * panels_at_once_, block * strips_.count / blocks,
                               (block + 1) * strips_.count / blocks);
                    }
                  });
@@ -69,21 +70,21 @@ class Product {
                          .sums = a_sums(row)});
   }
 
-  // The strips [first, last) by a panel.
+  // The strips [first, last) by a panel, or one row by several.
   void multiply(int64_t panel, int64_t first, int64_t last) const {
     alignas(64) float sum[kStripRows * kTileColumns];
-    const int64_t column = panel * kTileColumns, columns = std::min(kTileColumns, p_.n - column);
-    const int64_t scales = panel * groups_ * kTileColumns;
+    const int64_t panels = std::min(panels_at_once_, panels_ - panel);
+    const int64_t panel_scales = groups_ * kTileColumns, scales = panel * panel_scales;
     const auto of_panel = [&](const void* p) -> const void* {
       return p == nullptr ? nullptr : advance(p, scales, element_size(p_.b.scale_dtype));
     };
-    const uint8_t* b = p_.b.data + panel * ceil_div(p_.b.k, kStepK) * kTileColumns * 4;
+    const int64_t panel_bytes = int4_bytes(Int4Layout::kPanels, kTileColumns, p_.b.k);
     for (int64_t s = first; s < last; ++s) {
       const int64_t row = strips_.begin(s), rows = strips_.rows_of(s);
-      prefetch_out(row, rows, column, columns);
+      prefetch_out(row, rows, panel, panels);
       kernels_.tile({.a = a_.data() + row * pitch_,
                      .rows = rows,
-                     .b = b,
+                     .b = p_.b.data + panel * panel_bytes,
                      .k = p_.b.k,
                      .group = group_,
                      .scale_dtype = p_.b.scale_dtype,
@@ -91,21 +92,29 @@ class Product {
                      .zero_point = p_.b.zero_point == nullptr ? nullptr : p_.b.zero_point + scales,
                      .offset = of_panel(p_.b.offset),
                      .a_sums = a_sums(row),
-                     .sum = sum});
-      kernels_.finish({.acc = nullptr,
-                       .long_acc = sum,
-                       .rows = rows,
-                       .columns = columns,
-                       .b_sums = nullptr,
-                       .params = &output_,
-                       .row = row,
-                       .column = column});
+                     .sum = sum,
+                     .panels = panels,
+                     .panel_bytes = panel_bytes,
+                     .panel_scales = panel_scales});
+      for (int64_t i = 0; i < panels; ++i) {
+        const int64_t column = (panel + i) * kTileColumns;
+        kernels_.finish({.acc = nullptr,
+                         .long_acc = sum + i * kTileColumns,
+                         .rows = rows,
+                         .columns = std::min(kTileColumns, p_.n - column),
+                         .b_sums = nullptr,
+                         .params = &output_,
+                         .row = row,
+                         .column = column});
+      }
     }
   }
 
   // The rows of out lie far apart: their lines are on the way while the sums are made.
-  void prefetch_out(int64_t row, int64_t rows, int64_t column, int64_t columns) const {
+  void prefetch_out(int64_t row, int64_t rows, int64_t panel, int64_t panels) const {
     constexpr int64_t kLine = 64;
+    const int64_t column = panel * kTileColumns;
+    const int64_t columns = std::min(panels * kTileColumns, p_.n - column);
     const auto size = static_cast<int64_t>(element_size(p_.out_type));
     for (int64_t m = row; m < row + rows; ++m) {
       const char* line = advance(p_.out, m * p_.out_stride + column, size_t(size));
@@ -122,6 +131,8 @@ class Product {
   const GemmW4A16Kernels& kernels_ = choose_kernels(p_.a_dtype);
   GemmInt8Params output_{};  // what finish looks at
   Strips strips_{p_.m};
+  int64_t panels_ = ceil_div(p_.n, kTileColumns);
+  int64_t panels_at_once_ = p_.m == 1 ? kernels_.row_panels : 1;
   int64_t group_;  // columns
   int64_t groups_;
   int64_t pitch_;  // bytes of a packed row

@@ -52,6 +52,6 @@ struct Floats {
 
 }  // namespace
 
-const GemmW4A16Kernels gemm_w4a16_kernels_avx512 = {4, pack_floats, tile<Floats>, finish_tile};
+const GemmW4A16Kernels gemm_w4a16_kernels_avx512 = {4, 1, pack_floats, tile<Floats>, finish_tile};
 
 }  // namespace halfword

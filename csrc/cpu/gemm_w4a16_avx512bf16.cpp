@@ -89,6 +89,86 @@ struct Pairs {
   }
 };
 
+constexpr int kRowPanels = 2;
+constexpr int kOfPanel = kTileColumns / kLanes;  // vectors
+
+template <int kPart, bool kZeros>
+HALFWORD_INLINE void add_part(const uint16_t* a, const U32 (&words)[kOfPanel],
+                              const U32 (&zero)[kOfPanel], F32 (&acc)[1][kOfPanel]) {
+  const __m512i x = Pairs::broadcast<kPart>(a);
+  __m512i codes[kOfPanel];
+#pragma GCC unroll 4
+  for (int v = 0; v < kOfPanel; ++v) codes[v] = Pairs::look_up<kPart, kZeros>(words[v], zero[v]);
+#pragma GCC unroll 4
+  for (int v = 0; v < kOfPanel; ++v) Pairs::multiply_add(acc[0][v], x, codes[v]);
+}
+
+template <bool kZeros>
+HALFWORD_INLINE void open_group(const W4A16Tile& t, int64_t at, U32 (&zero)[kOfPanel],
+                                F32 (&acc)[1][kOfPanel]) {
+#pragma GCC unroll 4
+  for (int v = 0; v < kOfPanel; ++v) {
+    acc[0][v] = F32(0.0f);
+    if (!kZeros) continue;
+    const uint8_t* from = t.zero_point + at + v * kLanes;
+    zero[v] = Pairs::zero_points(load_bytes(reinterpret_cast<const int8_t*>(from)));
+  }
+}
+
+// One row waits for units that shift, look up and multiply, each of which has as much to do. They
+// are busy all the time when the steps of two panels take turns, with the words in registers.
+template <bool kZeros>
+void row_of(const W4A16Tile& t) {
+  const auto* a = static_cast<const uint16_t*>(t.a);
+  const uint8_t* b = t.b;
+  F32 sum[kRowPanels][1][kOfPanel];
+#pragma GCC unroll 2
+  for (int p = 0; p < kRowPanels; ++p) {
+#pragma GCC unroll 4
+    for (int v = 0; v < kOfPanel; ++v) sum[p][0][v] = F32(0.0f);
+  }
+  for (int64_t k = 0, g = 0; k < t.k; k += t.group, ++g) {
+    U32 zero[kRowPanels][kOfPanel];
+    F32 acc[kRowPanels][1][kOfPanel];
+#pragma GCC unroll 2
+    for (int p = 0; p < kRowPanels; ++p) {
+      open_group<kZeros>(t, p * t.panel_scales + g * kTileColumns, zero[p], acc[p]);
+    }
+    const int64_t columns = t.k - k < t.group ? t.k - k : t.group;
+    for (int64_t left = columns; left > 0; left -= kStepK) {
+#pragma GCC unroll 2
+      for (int p = 0; p < kRowPanels; ++p) {
+        U32 words[kOfPanel];
+#pragma GCC unroll 4
+        for (int v = 0; v < kOfPanel; ++v) {
+          words[v] = _mm512_loadu_si512(b + p * t.panel_bytes + 4 * kLanes * v);
+          asm volatile("" : "+v"(words[v].v));  // or gcc reads them again for every part
+        }
+        add_part<0, kZeros>(a, words, zero[p], acc[p]);
+        add_part<2, kZeros>(a, words, zero[p], acc[p]);
+        add_part<1, kZeros>(a, words, zero[p], acc[p]);
+        add_part<3, kZeros>(a, words, zero[p], acc[p]);
+      }
+      a += kStepK;
+      b += 4 * kTileColumns;
+    }
+#pragma GCC unroll 2
+    for (int p = 0; p < kRowPanels; ++p) close_group(t, g, p * t.panel_scales, acc[p], sum[p]);
+  }
+#pragma GCC unroll 2
+  for (int p = 0; p < kRowPanels; ++p) {
+#pragma GCC unroll 4
+    for (int v = 0; v < kOfPanel; ++v) {
+      store_floats(t.sum + p * kTileColumns + v * kLanes, sum[p][0][v]);
+    }
+  }
+}
+
+void tile_of_pairs(const W4A16Tile& t) {
+  if (t.panels < kRowPanels) return tile<Pairs>(t);
+  return t.zero_point == nullptr ? row_of<false>(t) : row_of<true>(t);
+}
+
 void pack_pairs(const W4A16Strip& s) {
   constexpr int64_t kVector = 32;
   const __m512i order = _mm512_broadcast_i32x4(
@@ -116,6 +196,7 @@ void pack_pairs(const W4A16Strip& s) {
 
 }  // namespace
 
-const GemmW4A16Kernels gemm_w4a16_kernels_avx512bf16 = {2, pack_pairs, tile<Pairs>, finish_tile};
+const GemmW4A16Kernels gemm_w4a16_kernels_avx512bf16 = {2, kRowPanels, pack_pairs, tile_of_pairs,
+                                                        finish_tile};
 
 }  // namespace halfword

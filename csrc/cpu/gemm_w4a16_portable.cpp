@@ -38,6 +38,6 @@ void tile(const W4A16Tile& t) {
 
 }  // namespace
 
-const GemmW4A16Kernels gemm_w4a16_kernels_portable = {4, pack_floats, tile, finish_tile};
+const GemmW4A16Kernels gemm_w4a16_kernels_portable = {4, 1, pack_floats, tile, finish_tile};
 
 }  // namespace halfword

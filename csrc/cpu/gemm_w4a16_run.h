@@ -48,10 +48,16 @@ struct W4A16Tile {
   const void* offset;         // or null
   const float* a_sums;        // [groups][rows], with an offset
   float* sum;                 // [rows][kTileColumns]
+  // One row may meet several neighbouring panels at once. From one to the next it is so many bytes
+  // of b, and scales, offsets and zero points; in sum it is kTileColumns.
+  int64_t panels;
+  int64_t panel_bytes;
+  int64_t panel_scales;
 };
 
 struct GemmW4A16Kernels {
   int64_t element_size;  // of a packed
+  int64_t row_panels;    // of a tile of one row
   void (*pack_strip)(const W4A16Strip& strip);
   void (*tile)(const W4A16Tile& tile);
   void (*finish)(const GemmFinish& finish);
