@@ -17,11 +17,12 @@ HALFWORD_INLINE void add_products(__m512i& sum, __m512i u8, __m512i s8) {
   asm volatile("vpdpbusd %2, %1, %0" : "+v"(sum) : "v"(u8), "v"(s8));
 }
 
-// Into a register that all rows use: gcc would rather read b again for each.
+// Into a register that all rows use: gcc would rather read b again for each. One or two rows wait
+// for memory, and do not want it.
 template <int kRows>
 HALFWORD_INLINE __m512i load_once(const uint8_t* b) {
   __m512i bytes = _mm512_loadu_si512(b);
-  if constexpr (kRows > 1) asm volatile("" : "+v"(bytes));
+  if constexpr (kRows > 2) asm volatile("" : "+v"(bytes));
   return bytes;
 }
 
