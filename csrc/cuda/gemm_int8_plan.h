@@ -75,10 +75,11 @@ struct GemmPlan {
 // that decide.
 struct GemmMachine {
   int processors;
-  double macs = 2048;          // by mma.sync
-  double shared_bytes = 128;   // of its shared memory
-  double cache_bytes = 40;     // from the L2 cache
-  double memory_bytes = 13.4;  // its share of the memory's
+  double macs = 2048;           // by mma.sync
+  double shared_bytes = 128;    // of its shared memory
+  double cache_bytes = 40;      // from the L2 cache
+  double memory_bytes = 13.4;   // its share of the memory's
+  int block_bytes = 163 << 10;  // of shared memory, that a block may have
 };
 
 namespace gemm_model {

@@ -70,6 +70,26 @@ cudaError_t prepare(const GemmW4A16Params& p, const Scratch& scratch, cudaStream
                     stream);
 }
 
+// But for the tiles.
+GemmW4A16KernelParams kernel_params(const GemmW4A16Params& p, const Scratch& scratch) {
+  const int64_t k = p.b.k, slice = gemm_w4a16_slice(k);
+  const bool is_copied = scratch.a != nullptr;
+  GemmW4A16KernelParams kernel{
+      .out = p,
+      .packs = packs_of(p),
+      .a = {.data = is_copied ? scratch.a : static_cast<const uint8_t*>(p.a),
+            .pitch = is_copied ? scratch.a_pitch : 2 * p.a_stride,
+            .term_stride = p.m * scratch.a_pitch},
+      .b = p.b,
+      .b_pitch = b_pitch(p.b),
+      .groups = p.b.groups(),
+      .group = static_cast<int>(std::min(k, p.b.group)),
+      .slice = static_cast<int>(slice),
+      .slices = static_cast<int>(std::max<int64_t>(1, divide_up(k, std::max<int64_t>(1, slice))))};
+  if (scratch.b != nullptr) kernel.b.data = scratch.b;
+  return kernel;
+}
+
 // Of gemm_w4a16_kernel.cuh's GemmW4A16Place: eight rows of tiles, if there are so many, or as many
 // more as a grid's height demands.
 int grid_shift(int64_t m_tiles) {
@@ -81,7 +101,7 @@ int grid_shift(int64_t m_tiles) {
 
 cudaError_t launch_tile(int tile, Dtype dtype, const GemmW4A16KernelParams& params,
                         cudaStream_t stream) {
-  static_assert(kGemmW4A16TileCount == 5);
+  static_assert(kGemmW4A16TileCount == 6);
   const bool is_half = dtype == Dtype::kFloat16;
   switch (tile) {
     case 0:
@@ -93,8 +113,11 @@ cudaError_t launch_tile(int tile, Dtype dtype, const GemmW4A16KernelParams& para
     case 2:
       return is_half ? launch_gemm_w4a16<2, Float16Pairs>(params, stream)
                      : launch_gemm_w4a16<2, BFloat16Pairs>(params, stream);
-    case 3: return launch_gemm_w4a16<3, BFloat16Pairs>(params, stream);
-    default: return launch_gemm_w4a16<4, BFloat16Pairs>(params, stream);
+    case 3:
+      return is_half ? launch_gemm_w4a16<3, Float16Pairs>(params, stream)
+                     : launch_gemm_w4a16<3, BFloat16Pairs>(params, stream);
+    case 4: return launch_gemm_w4a16<4, BFloat16Pairs>(params, stream);
+    default: return launch_gemm_w4a16<5, BFloat16Pairs>(params, stream);
   }
 }
 
@@ -113,45 +136,35 @@ CudaStatus gemm_w4a16_cuda(const GemmW4A16Params& params, void* begin, CudaStrea
     return cudaErrorInvalidValue;
   }
   if (params.m == 0 || params.n == 0) return cudaSuccess;
-  int processors = 0;
-  cudaError_t status = multiprocessors(&processors);
+  GemmMachine machine{};
+  cudaError_t status = multiprocessors(&machine.processors);
+  if (status == cudaSuccess) status = shared_memory_of_block(&machine.block_bytes);
   if (status != cudaSuccess) return status;
   ScratchMemory memory(begin);
   const Scratch scratch(params, memory);
   status = prepare(params, scratch, stream);
-  if (status != cudaSuccess) return status;
 
-  const int64_t k = params.b.k, slice = gemm_w4a16_slice(k);
-  const GemmW4A16Plan plan =
-      plan_gemm_w4a16(params.m, params.n, k, terms_of(params.a_dtype), {processors});
-  const bool is_copied = scratch.a != nullptr;
-  GemmW4A16KernelParams kernel{
-      .out = params,
-      .packs = packs_of(params),
-      .a = {.data = is_copied ? scratch.a : static_cast<const uint8_t*>(params.a),
-            .pitch = is_copied ? scratch.a_pitch : 2 * params.a_stride,
-            .term_stride = params.m * scratch.a_pitch},
-      .b = params.b,
-      .b_pitch = b_pitch(params.b),
-      .groups = params.b.groups(),
-      .group = static_cast<int>(std::min(k, params.b.group)),
-      .slice = static_cast<int>(slice),
-      .slices = static_cast<int>(std::max<int64_t>(1, divide_up(k, std::max<int64_t>(1, slice)))),
-      .m_tiles = plan.m_tiles,
-      .n_tiles = plan.n_tiles,
-      .shift = grid_shift(plan.m_tiles)};
-  if (scratch.b != nullptr) kernel.b.data = scratch.b;
-  return launch_tile(plan.tile, params.a_dtype, kernel, stream);
+  const int terms = terms_of(params.a_dtype);
+  GemmW4A16KernelParams kernel = kernel_params(params, scratch);
+  while (status == cudaSuccess && kernel.first_m < params.m) {
+    const int64_t left = params.m - kernel.first_m;
+    const GemmW4A16Plan plan = plan_gemm_w4a16(left, params.n, params.b.k, terms, machine);
+    kernel.m_tiles = plan.m_tiles, kernel.n_tiles = plan.n_tiles;
+    kernel.shift = grid_shift(plan.m_tiles);
+    status = launch_tile(plan.tile, params.a_dtype, kernel, stream);
+    kernel.first_m += static_cast<int>(plan.rows);
+  }
+  return status;
 }
 
 }  // namespace halfword
 
-// The plan of a product on a device of `processors`, for tests and for people: tile, m_tiles,
+// The plan of a product on a device of `processors`, for tests and for people: tile, rows, m_tiles,
 // n_tiles, and the modelled cycles.
 extern "C" HALFWORD_EXPORT double halfword_gemm_w4a16_plan(int64_t m, int64_t n, int64_t k,
                                                            int32_t terms, int32_t processors,
                                                            int64_t* plan) {
   const halfword::GemmW4A16Plan p = halfword::plan_gemm_w4a16(m, n, k, terms, {processors});
-  plan[0] = p.tile, plan[1] = p.m_tiles, plan[2] = p.n_tiles;
+  plan[0] = p.tile, plan[1] = p.rows, plan[2] = p.m_tiles, plan[3] = p.n_tiles;
   return p.cycles;
 }

@@ -27,7 +27,7 @@ __global__ void __launch_bounds__(kGemmW4A16Tiles[kTile].threads(), 1)
   const GemmW4A16Warp<kTile> warp;
   const GemmW4A16Place place(p.shift);
   if (place.m >= p.m_tiles) return;
-  const int first_m = place.m * kShape.m, first_n = place.n * kShape.n;
+  const int first_m = p.first_m + place.m * kShape.m, first_n = place.n * kShape.n;
   auto* const block_sums = reinterpret_cast<float*>(shared + kShape.sums_at());
   constexpr int kPlane = kShape.sums_bytes() / sizeof(float);
 

@@ -29,6 +29,9 @@ struct GemmW4A16KernelParams {
   int group;   // columns, no more than there are
   int slice;   // columns
   int slices;  // that have columns; at least one
+
+  // The tiles of one launch.
+  int first_m;  // its first row of activations
   int64_t m_tiles;
   int64_t n_tiles;
   int shift;  // of the grid: see GemmW4A16Place

@@ -89,10 +89,10 @@ struct GemmW4A16Warp {
 // together.
 template <int kColumns>
 __device__ __forceinline__ int sum_at(int row, int column) {
-  static_assert(kColumns == 32 || kColumns == 64);
+  static_assert(kColumns == 32 || kColumns == 64 || kColumns == 128);
   const int eight = column / 8, four = column / 4 % 2;
   const int turn = row / 2 % 4 ^ (kColumns == 32 ? row % 2 * 2 : 0);
-  const int swap = kColumns == 64 ? eight / 4 : row % 2;
+  const int swap = kColumns == 32 ? row % 2 : eight / 4 % 2;
   return row * kColumns + (eight ^ turn) * 8 + (four ^ swap) * 4 + column % 4;
 }
 

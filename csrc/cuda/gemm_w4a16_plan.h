@@ -48,18 +48,26 @@ struct GemmW4A16Tile {
 };
 
 // Few rows are a matter of reading weights: there, narrow tiles give every multiprocessor its own
-// part of them, and warps that divide the slices keep enough of it on the way.
+// part of them, and warps that divide the slices keep enough of it on the way. Many rows are one of
+// multiplying: the widest tile reads shared memory for 0.72 of that time and the cache for a half,
+// and has two warps where one alone would wait, of 64 x 32, which is what registers hold.
+//
+// To unpack weights once into memory, for a product of 16-bit operands, would be slower. Here it
+// takes 0.17 of that time, in units that the tensor cores leave alone; a pass that writes 2 n k
+// bytes takes 0.1 of the time of 512 rows if they stay in the cache, and 0.3 if not, and to read
+// them as operands would raise what shared memory has to do from 0.72 to 1.
 constexpr GemmW4A16Tile kGemmW4A16Tiles[] = {
-    {1, 8, 32, 128, 1, 2, 4, 4}, {1, 32, 64, 64, 1, 2, 4, 4}, {1, 128, 64, 64, 2, 2, 1, 3},
-    {3, 8, 32, 128, 1, 2, 4, 3}, {3, 64, 64, 64, 2, 2, 1, 3},
+    {1, 8, 32, 128, 1, 2, 4, 4},   {1, 32, 64, 64, 1, 2, 4, 4}, {1, 128, 64, 64, 2, 2, 1, 3},
+    {1, 128, 128, 64, 2, 4, 1, 4}, {3, 8, 32, 128, 1, 2, 4, 3}, {3, 64, 64, 64, 2, 2, 1, 3},
 };
 constexpr int kGemmW4A16TileCount = sizeof kGemmW4A16Tiles / sizeof kGemmW4A16Tiles[0];
 
 struct GemmW4A16Plan {
-  int tile = 0;  // of kGemmW4A16Tiles
+  int tile = 0;      // of kGemmW4A16Tiles
+  int64_t rows = 0;  // of activations, the first ones; those that are left have their own plan
   int64_t m_tiles = 0;
   int64_t n_tiles = 0;
-  double cycles = 0;  // modelled
+  double cycles = 0;  // modelled, of all rows
 
   const GemmW4A16Tile& shape() const { return kGemmW4A16Tiles[tile]; }
 };
@@ -83,10 +91,12 @@ inline double block_cycles(const GemmMachine& machine, const GemmW4A16Tile& tile
   const double read = 2.0 * tile.m * tile.terms * tile.warps_n + 0.5 * tile.n * tile.warps_m;
   const double shared = (copied + read) / machine.shared_bytes;
   const double column = std::max({math, unpack, shared, copied / machine.cache_bytes});
-  const double sums = tile.m * tile.n * tile.warps_k * kStageBytes / machine.shared_bytes;
-  return kFill + k * (column + kStepCycles / (tile.k * tile.warps_k)) + 2 * sums;
+  // The sums of every slice are written to shared memory and read again.
+  const double sums = tile.m * tile.n * (8.0 * kGemmW4A16Slices + 2 * kOutBytes);
+  return kFill + k * (column + kStepCycles / (tile.k * tile.warps_k)) + sums / machine.shared_bytes;
 }
 
+// Of the plan's rows alone, which are m.
 inline double cycles(const GemmMachine& machine, const GemmW4A16Plan& plan, int64_t m, int64_t n,
                      int64_t k) {
   const auto rows = static_cast<double>(m), columns = static_cast<double>(n);
@@ -102,16 +112,22 @@ inline double cycles(const GemmMachine& machine, const GemmW4A16Plan& plan, int6
 
 }  // namespace gemm_model
 
-// The plan with the fewest cycles, for activations of `terms` 16-bit numbers.
+// The plan with the fewest cycles, for activations of `terms` 16-bit numbers. What is left of whole
+// tiles may cost less as a product of its own: a row more is not a row of large tiles more.
 inline GemmW4A16Plan plan_gemm_w4a16(int64_t m, int64_t n, int64_t k, int terms,
                                      const GemmMachine& machine) {
   GemmW4A16Plan best;
   for (int t = 0; t < kGemmW4A16TileCount; ++t) {
     const GemmW4A16Tile& tile = kGemmW4A16Tiles[t];
-    if (tile.terms != terms) continue;
-    GemmW4A16Plan plan{.tile = t, .m_tiles = divide_up(m, tile.m), .n_tiles = divide_up(n, tile.n)};
-    plan.cycles = gemm_model::cycles(machine, plan, m, n, k);
-    if (best.m_tiles == 0 || plan.cycles < best.cycles) best = plan;
+    if (tile.terms != terms || tile.shared_bytes() > machine.block_bytes) continue;
+    const int64_t left = m % tile.m;
+    for (const int64_t rows : {m, m - left}) {
+      if (rows == 0 || (rows == best.rows && best.tile == t)) continue;
+      GemmW4A16Plan plan{t, rows, divide_up(rows, tile.m), divide_up(n, tile.n)};
+      plan.cycles = gemm_model::cycles(machine, plan, rows, n, k);
+      if (rows < m) plan.cycles += plan_gemm_w4a16(left, n, k, terms, machine).cycles;
+      if (best.rows == 0 || plan.cycles < best.cycles) best = plan;
+    }
   }
   return best;
 }

@@ -8,21 +8,33 @@ import torch
 from halfword import ops
 
 from ..compare import assert_same_bits
+from .library import settings
 from .product import at_odd_place, deferred, same_on_both, stream
 from .product_gemm import ADVERSARIES, PROCESSORS, plan_by
-from .product_w4a8 import FLOATS, Plan
+from .product_w4a8 import FLOATS
 from .redirect import redirected
 
 __all__ = ["ADVERSARIES", "CHECKS"]
 
 
+class Plan(NamedTuple):
+    """``GemmW4A16Plan`` of csrc/cuda/gemm_w4a16_plan.h."""
+
+    tile: int
+    rows: int
+    m_tiles: int
+    n_tiles: int
+    cycles: float
+
+
 def plan_of(m: int, n: int, k: int, terms: int = 1, processors: int = PROCESSORS) -> Plan:
-    """How a product is cut."""
+    """How the first rows of a product are cut."""
     return plan_by("gemm_w4a16", Plan, (m, n, k), terms, processors)
 
 
 class Shape(NamedTuple):
-    """A product, and the tiles that it is there for: of 16-bit activations, and of FP32."""
+    """A product, the tiles that it is there for, of 16-bit activations and of FP32, and on how many
+    multiprocessors."""
 
     m: int
     n: int
@@ -30,24 +42,27 @@ class Shape(NamedTuple):
     group: int
     tile: int
     tile_of_floats: int
+    processors: int = PROCESSORS
 
     def __str__(self) -> str:
         return f"{self.m}x{self.n}x{self.k}g{self.group}"
 
 
 FEW_ROWS = [
-    Shape(8, 32, 2112, 128, 0, 3),  # a whole tile; more steps than stages, the last one short
-    Shape(3, 37, 300, 32, 0, 3),  # a part of a tile in every direction, three of four slices
-    Shape(5, 33, 620, 96, 0, 3),  # groups that end inside a step, in two slices
-    Shape(1, 1, 1, 1, 0, 3),
+    Shape(8, 32, 2112, 128, 0, 4),  # a whole tile; more steps than stages, the last one short
+    Shape(3, 37, 300, 32, 0, 4),  # a part of a tile in every direction, three of four slices
+    Shape(5, 33, 620, 96, 0, 4),  # groups that end inside a step, in two slices
+    Shape(1, 1, 1, 1, 0, 4),
 ]
 MORE_ROWS = [
-    Shape(32, 130, 530, 64, 1, 4),
-    Shape(17, 200, 300, 600, 1, 4),  # the group is the whole row
+    Shape(32, 130, 530, 64, 1, 5),
+    Shape(17, 200, 300, 600, 1, 5),  # the group is the whole row
 ]
 MANY_ROWS = [
-    Shape(40, 200, 450, 128, 2, 4),  # slices one after the other, the last one short
-    Shape(130, 65, 600, 320, 2, 4),  # slices of several steps; rows of tiles
+    Shape(70, 200, 450, 128, 2, 5),  # slices one after the other, the last one short
+    Shape(130, 65, 600, 320, 2, 5, 2),  # slices of several steps; two rows that are left
+    Shape(100, 100, 450, 96, 3, 5, 1),  # a part of the widest tile in every direction
+    Shape(132, 200, 260, 64, 3, 5, 2),  # columns of those, and four rows that are left
 ]
 SHAPES = [*FEW_ROWS, *MORE_ROWS, *MANY_ROWS]
 
@@ -92,12 +107,13 @@ def _sums_of(shapes):
     for i, shape in enumerate(shapes):
         for j, dtype in enumerate(FLOATS):
             w = weight(shape.n, shape.k, shape.group, kinds[(i + j) % 3], FLOATS[(i + 2 * j) % 3])
-            problems.append((activations(shape.m, shape.k, dtype), w))
-    outs = [torch.zeros(a.shape[0], w.codes.shape[0]) for a, w in problems]
+            problems.append((activations(shape.m, shape.k, dtype), w, shape.processors))
+    outs = [torch.zeros(a.shape[0], w.codes.shape[0]) for a, w, _ in problems]
 
     def work(outs):
-        for (a, w), out in zip(problems, outs, strict=True):
-            product(a, w, out=out)
+        for (a, w, processors), out in zip(problems, outs, strict=True):
+            with settings(multiprocessors=processors):
+                product(a, w, out=out)
 
     same_on_both(work, outs)
 
@@ -134,7 +150,8 @@ def w4a16_all_bits():
 
 
 def w4a16_a_row_alone():
-    """Sums that are not exact have the same bits whatever rows there are beside, in every tile."""
+    """Sums that are not exact have the same bits whatever rows there are beside, in every tile, and
+    on however many multiprocessors."""
     m, n, k, group = 140, 66, 330, 96
     for dtype, has_offset in zip(FLOATS, (True, False, True), strict=True):
         a = torch.randn(m, k).to(dtype)
@@ -148,6 +165,10 @@ def w4a16_a_row_alone():
             for i, rows in enumerate((slice(1), slice(3, 11), slice(100, 120))):
                 part = ops.gemm_w4a16(a[rows], packed, out_dtype=torch.float32)
                 assert_same_bits(part, whole[rows], f"list 0, tensor {i}")
+            for i, processors in enumerate((1, 2, 9)):
+                with settings(multiprocessors=processors):
+                    other = ops.gemm_w4a16(a, packed, out_dtype=torch.float32)
+                assert_same_bits(other, whole, f"list 1, tensor {i}")
         exact = a.double() @ w.dequantize().double().t()
         bound = (k + 2 * scale.shape[1]) * 2.0**-23 * _magnitude(a, w)
         assert ((whole - exact).abs() <= bound).all(), "list 0, tensor 3: not within the bound"

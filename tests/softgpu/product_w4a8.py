@@ -20,7 +20,7 @@ KINDS = ("plain", "zero points", "offsets")
 
 
 class Plan(NamedTuple):
-    """``GemmW4A8Plan`` of csrc/cuda/gemm_w4a8_plan.h, and ``GemmW4A16Plan``."""
+    """``GemmW4A8Plan`` of csrc/cuda/gemm_w4a8_plan.h."""
 
     tile: int
     m_tiles: int

@@ -27,7 +27,9 @@ def packed(n, k, group, kind="symmetric", dtype=torch.float32):
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
-@pytest.mark.parametrize(("m", "n", "k"), [(8, 64, 1024), (32, 128, 512), (256, 128, 256)])
+@pytest.mark.parametrize(
+    ("m", "n", "k"), [(8, 64, 1024), (32, 128, 512), (256, 128, 256), (256, 256, 256)]
+)
 def test_operands_come_once_from_memory_and_without_bank_conflicts(softgpu, m, n, k, dtype):
     a, b = activations(m, k, torch.bfloat16), packed(n, k, 128)
     out = torch.zeros(m, n, dtype=dtype)
@@ -53,11 +55,13 @@ def test_fp32_activations_become_terms_first(softgpu):
 
 # How products are cut.
 
+LLAMA = [(4096, 4096), (6144, 4096), (28672, 4096), (4096, 14336)]  # n, k of the layers of 8B
+
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_shapes_have_the_tiles_that_they_are_there_for(softgpu, shape):
-    assert plan_of(*shape[:3]).tile == shape.tile
-    assert plan_of(*shape[:3], terms=3).tile == shape.tile_of_floats
+    assert plan_of(*shape[:3], 1, shape.processors).tile == shape.tile
+    assert plan_of(*shape[:3], 3, shape.processors).tile == shape.tile_of_floats
 
 
 @pytest.mark.parametrize("processors", PROCESSORS.values(), ids=PROCESSORS)
@@ -67,6 +71,16 @@ def test_a_row_more_costs_at_most_a_wave_more(softgpu, terms, processors):
     for n, k in LAYERS:
         cycles = [plan_of(m, n, k, terms, processors).cycles for m in range(1, 513)]
         assert all(more <= 2 * less for less, more in pairwise(cycles))
+
+
+@pytest.mark.parametrize("processors", PROCESSORS.values(), ids=PROCESSORS)
+@pytest.mark.parametrize("terms", [1, 3])
+def test_a_row_more_than_whole_tiles_is_not_a_row_of_tiles_more(softgpu, terms, processors):
+    """By the model: from 512 rows on, where another row of tiles would be a quarter."""
+    for n, k in LLAMA:
+        for m in (512, 513, 639, 640, 641, 1024, 1536, 2048, 4096):
+            more = plan_of(m + 1, n, k, terms, processors).cycles
+            assert more <= 1.17 * plan_of(m, n, k, terms, processors).cycles
 
 
 @pytest.mark.parametrize("processors", PROCESSORS.values(), ids=PROCESSORS)
