@@ -13,6 +13,7 @@
 #include "cuda/multiprocessors.h"
 #include "cuda/pack_int8.h"
 #include "cuda/scratch_memory.h"
+#include "cuda/stream_k.h"
 
 namespace halfword {
 namespace {
@@ -24,13 +25,40 @@ int terms_of(Dtype dtype) { return dtype == Dtype::kFloat32 ? 3 : 1; }
 
 int64_t b_pitch(const Int4Matrix& b) { return int4_bytes(b.layout, 1, b.k); }
 
+// What a device has that decides on a plan.
+cudaError_t machine_of(GemmMachine* machine) {
+  const cudaError_t status = multiprocessors(&machine->processors);
+  return status != cudaSuccess ? status : shared_memory_of_block(&machine->block_bytes);
+}
+
+// The rows of a product, first to last, as launches have them.
+struct Launch {
+  int64_t first_m;
+  GemmW4A16Plan plan;
+  StreamK blocks;
+
+  Launch(const GemmW4A16Params& p, const GemmMachine& machine, int64_t first)
+      : first_m(first),
+        plan(plan_gemm_w4a16(p.m - first, p.n, p.b.k, terms_of(p.a_dtype), machine)),
+        blocks(gemm_w4a16_blocks(plan, p.b.k, machine.processors)) {}
+
+  int64_t next_m() const { return first_m + plan.rows; }
+  int64_t planes_bytes() const {
+    return blocks.shared_tiles() * blocks.units * plan.shape().sums_bytes();
+  }
+  int64_t come_bytes() const { return blocks.shared_tiles() * int64_t{sizeof(uint64_t)}; }
+};
+
 // What a call needs beside its tensors, in its scratch memory.
 struct Scratch {
   int64_t a_pitch;
   uint8_t* a = nullptr;  // with aligned rows, or as terms; null: as it is
   uint8_t* b = nullptr;  // at an aligned place; null: as it is
+  float* planes;         // of the launch that runs, as come
+  uint64_t* come;
 
-  Scratch(const GemmW4A16Params& p, ScratchMemory& memory) : a_pitch(pitch_of(2 * p.b.k)) {
+  Scratch(const GemmW4A16Params& p, const GemmMachine& machine, ScratchMemory& memory)
+      : a_pitch(pitch_of(2 * p.b.k)) {
     const int terms = terms_of(p.a_dtype);
     if (terms > 1 || !all_rows_at(p.a, 2 * p.a_stride, p.m, kAccess)) {
       a = static_cast<uint8_t*>(memory.take(terms * p.m * a_pitch));
@@ -38,6 +66,15 @@ struct Scratch {
     if (!all_rows_at(p.b.data, 0, 1, kAccess)) {
       b = static_cast<uint8_t*>(memory.take(p.n * b_pitch(p.b)));
     }
+    int64_t planes_bytes = 0, come_bytes = 0;
+    for (int64_t first_m = 0; first_m < p.m;) {
+      const Launch launch(p, machine, first_m);
+      planes_bytes = std::max(planes_bytes, launch.planes_bytes());
+      come_bytes = std::max(come_bytes, launch.come_bytes());
+      first_m = launch.next_m();
+    }
+    planes = static_cast<float*>(memory.take(planes_bytes));
+    come = static_cast<uint64_t*>(memory.take(come_bytes));
   }
 };
 
@@ -85,18 +122,11 @@ GemmW4A16KernelParams kernel_params(const GemmW4A16Params& p, const Scratch& scr
       .groups = p.b.groups(),
       .group = static_cast<int>(std::min(k, p.b.group)),
       .slice = static_cast<int>(slice),
-      .slices = static_cast<int>(std::max<int64_t>(1, divide_up(k, std::max<int64_t>(1, slice))))};
+      .slices = static_cast<int>(gemm_w4a16_slices(k)),
+      .planes = scratch.planes,
+      .come = scratch.come};
   if (scratch.b != nullptr) kernel.b.data = scratch.b;
   return kernel;
-}
-
-// Of gemm_w4a16_kernel.cuh's GemmW4A16Place: eight rows of tiles, if there are so many, or as many
-// more as a grid's height demands.
-int grid_shift(int64_t m_tiles) {
-  constexpr int64_t kMostHigh = 65535;
-  int shift = 0;
-  while (shift < 3 ? (1 << shift) < m_tiles : (m_tiles >> shift) >= kMostHigh) ++shift;
-  return shift;
 }
 
 cudaError_t launch_tile(int tile, Dtype dtype, const GemmW4A16KernelParams& params,
@@ -124,9 +154,10 @@ cudaError_t launch_tile(int tile, Dtype dtype, const GemmW4A16KernelParams& para
 }  // namespace
 
 size_t gemm_w4a16_scratch_bytes(const GemmW4A16Params& params) {
-  if (params.m == 0 || params.n == 0) return 0;
+  GemmMachine machine{};
+  if (params.m == 0 || params.n == 0 || machine_of(&machine) != cudaSuccess) return 0;
   ScratchMemory memory(nullptr);
-  const Scratch scratch(params, memory);
+  const Scratch scratch(params, machine, memory);
   return memory.taken();
 }
 
@@ -137,22 +168,25 @@ CudaStatus gemm_w4a16_cuda(const GemmW4A16Params& params, void* begin, CudaStrea
   }
   if (params.m == 0 || params.n == 0) return cudaSuccess;
   GemmMachine machine{};
-  cudaError_t status = multiprocessors(&machine.processors);
-  if (status == cudaSuccess) status = shared_memory_of_block(&machine.block_bytes);
+  cudaError_t status = machine_of(&machine);
   if (status != cudaSuccess) return status;
   ScratchMemory memory(begin);
-  const Scratch scratch(params, memory);
+  const Scratch scratch(params, machine, memory);
   status = prepare(params, scratch, stream);
 
-  const int terms = terms_of(params.a_dtype);
   GemmW4A16KernelParams kernel = kernel_params(params, scratch);
-  while (status == cudaSuccess && kernel.first_m < params.m) {
-    const int64_t left = params.m - kernel.first_m;
-    const GemmW4A16Plan plan = plan_gemm_w4a16(left, params.n, params.b.k, terms, machine);
-    kernel.m_tiles = plan.m_tiles, kernel.n_tiles = plan.n_tiles;
-    kernel.shift = grid_shift(plan.m_tiles);
-    status = launch_tile(plan.tile, params.a_dtype, kernel, stream);
-    kernel.first_m += static_cast<int>(plan.rows);
+  for (int64_t first_m = 0; first_m < params.m && status == cudaSuccess;) {
+    const Launch launch(params, machine, first_m);
+    if (launch.plan.parts > 1) {
+      status = cudaMemsetAsync(scratch.come, 0, launch.come_bytes(), stream);
+      if (status != cudaSuccess) return status;
+    }
+    kernel.first_m = static_cast<int>(first_m);
+    kernel.m_tiles = launch.plan.m_tiles, kernel.n_tiles = launch.plan.n_tiles;
+    kernel.blocks = launch.blocks;
+    kernel.parts = launch.plan.parts;
+    status = launch_tile(launch.plan.tile, params.a_dtype, kernel, stream);
+    first_m = launch.next_m();
   }
   return status;
 }
@@ -160,11 +194,12 @@ CudaStatus gemm_w4a16_cuda(const GemmW4A16Params& params, void* begin, CudaStrea
 }  // namespace halfword
 
 // The plan of a product on a device of `processors`, for tests and for people: tile, rows, m_tiles,
-// n_tiles, and the modelled cycles.
+// n_tiles, parts, and the modelled cycles.
 extern "C" HALFWORD_EXPORT double halfword_gemm_w4a16_plan(int64_t m, int64_t n, int64_t k,
                                                            int32_t terms, int32_t processors,
                                                            int64_t* plan) {
   const halfword::GemmW4A16Plan p = halfword::plan_gemm_w4a16(m, n, k, terms, {processors});
   plan[0] = p.tile, plan[1] = p.rows, plan[2] = p.m_tiles, plan[3] = p.n_tiles;
+  plan[4] = p.parts;
   return p.cycles;
 }

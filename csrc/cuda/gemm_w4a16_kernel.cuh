@@ -4,48 +4,62 @@
 #include "cuda/gemm_output.cuh"
 #include "cuda/gemm_tile.cuh"
 #include "cuda/gemm_w4a16_mainloop.cuh"
+#include "cuda/last_block.cuh"
 #include "cuda/ptx.cuh"
 
 namespace halfword {
 
-// Which tiles a block has, in the order of gemm_place, so that blocks that run at the same time
-// share both operands: rows of the grid are 2^shift rows of tiles, one column after the other. Made
-// of shifts, it needs none of a lane's registers, of which the largest tile leaves none.
-struct GemmW4A16Place {
-  int m;
-  int n;
-  __device__ explicit GemmW4A16Place(int shift)
-      : m(static_cast<int>(blockIdx.y << shift | (blockIdx.x & ((1u << shift) - 1)))),
-        n(static_cast<int>(blockIdx.x >> shift)) {}
-};
+// Blocks that run at the same time share both operands (gemm_place). Those of shared tiles come
+// last, while other multiprocessors end their whole ones.
+template <int kTile>
+__device__ GemmW4A16Part gemm_w4a16_part(const GemmW4A16KernelParams& p) {
+  constexpr GemmW4A16Tile kShape = kGemmW4A16Tiles[kTile];
+  const int64_t block = blockIdx.x;
+  const bool is_shared = block >= p.blocks.whole;
+  StreamKPart part{block, 0, p.slices};
+  if (is_shared) part = p.blocks.part(block, p.blocks.first_unit(block));
+  const GemmPlace place = gemm_place(p.m_tiles, p.n_tiles, part.tile);
+  const int64_t shared = part.tile - p.blocks.whole;
+  return {.first_m = p.first_m + static_cast<int>(place.m * kShape.m),
+          .first_n = static_cast<int>(place.n * kShape.n),
+          .begin = static_cast<int>(part.begin * p.slice),
+          .end = static_cast<int>(part.end == p.slices ? p.b.k : part.end * p.slice),
+          .planes = is_shared ? p.planes + shared * p.slices * kShape.m * kShape.n : nullptr,
+          .come = is_shared ? p.come + shared : nullptr};
+}
 
 template <int kTile, class Pairs>
 __global__ void __launch_bounds__(kGemmW4A16Tiles[kTile].threads(), 1)
     gemm_w4a16_kernel(const GemmW4A16KernelParams p) {
   extern __shared__ __align__(128) uint8_t shared[];
   constexpr GemmW4A16Tile kShape = kGemmW4A16Tiles[kTile];
+  __shared__ GemmW4A16Part part;
+  if (threadIdx.x == 0) part = gemm_w4a16_part<kTile>(p);
+  __syncthreads();
   const GemmW4A16Warp<kTile> warp;
-  const GemmW4A16Place place(p.shift);
-  if (place.m >= p.m_tiles) return;
-  const int first_m = p.first_m + place.m * kShape.m, first_n = place.n * kShape.n;
   auto* const block_sums = reinterpret_cast<float*>(shared + kShape.sums_at());
   constexpr int kPlane = kShape.sums_bytes() / sizeof(float);
 
   GemmW4A16Sums<kTile> sums{};
-  GemmW4A16Mainloop<kTile, Pairs> loop(p, warp, first_m, first_n, ptx::shared_address(shared),
-                                       block_sums);
+  GemmW4A16Mainloop<kTile, Pairs> loop(p, warp, part, ptx::shared_address(shared), block_sums);
   loop.run(sums);
-  if (kShape.warps_k > 1 || p.b.k == 0) sums.store(warp, block_sums + warp.k * kPlane);
+  if (kShape.can_share() && part.planes != nullptr) {
+    if (!is_last_block(part.come, p.parts)) return;
+    sums.add_planes(part.planes, p.slices);
+    sums.store(warp, block_sums);
+  } else if (!kShape.can_share() || p.b.k == 0) {
+    sums.store(warp, block_sums + warp.k * kPlane);
+  }
   __syncthreads();
 
   constexpr int kLanes = kShape.n / 8;  // that have a row
   static_assert(kShape.threads() % kLanes == 0);
   const int lane = threadIdx.x % kLanes;
-  const GemmColumns<kShape.n> columns(p.out, first_n, lane);
+  const GemmColumns<kShape.n> columns(p.out, part.first_n, lane);
   const int planes = kShape.warps_k == 1 ? 1 : p.slices;
 #pragma unroll 1
   for (int row = threadIdx.x / kLanes; row < kShape.m; row += kShape.threads() / kLanes) {
-    if (first_m + row >= p.out.m) break;
+    if (part.first_m + row >= p.out.m) break;
     F32 y[8];
 #pragma unroll
     for (int q = 0; q < 2; ++q) {
@@ -59,7 +73,7 @@ __global__ void __launch_bounds__(kGemmW4A16Tiles[kTile].threads(), 1)
       y[4 * q] = F32(sum.x), y[4 * q + 1] = F32(sum.y);
       y[4 * q + 2] = F32(sum.z), y[4 * q + 3] = F32(sum.w);
     }
-    gemm_finish(p.out, p.packs, first_m + row, columns, y);
+    gemm_finish(p.out, p.packs, part.first_m + row, columns, y);
   }
 }
 
@@ -69,8 +83,7 @@ cudaError_t launch_gemm_w4a16(const GemmW4A16KernelParams& p, cudaStream_t strea
   const cudaError_t status =
       allow_shared_memory<gemm_w4a16_kernel<kTile, Pairs>>(kShape.shared_bytes());
   if (status != cudaSuccess) return status;
-  const dim3 grid(static_cast<unsigned>(p.n_tiles << p.shift),
-                  static_cast<unsigned>(divide_up(p.m_tiles, int64_t{1} << p.shift)));
+  const auto grid = static_cast<unsigned>(p.blocks.blocks());
   gemm_w4a16_kernel<kTile, Pairs><<<grid, kShape.threads(), kShape.shared_bytes(), stream>>>(p);
   return cudaGetLastError();
 }

@@ -7,6 +7,7 @@
 
 #include "cuda/gemm_output.h"
 #include "cuda/gemm_w4a16_plan.h"
+#include "cuda/stream_k.h"
 #include "ops/gemm_w4a16.h"
 
 namespace halfword {
@@ -34,7 +35,10 @@ struct GemmW4A16KernelParams {
   int first_m;  // its first row of activations
   int64_t m_tiles;
   int64_t n_tiles;
-  int shift;  // of the grid: see GemmW4A16Place
+  StreamK blocks;
+  int64_t parts;   // of a shared tile
+  float* planes;   // of shared tiles: sums of every slice
+  uint64_t* come;  // how many of a shared tile's blocks have put their sums there
 };
 
 struct BFloat16Pairs;  // of gemm_w4a16_weights.cuh

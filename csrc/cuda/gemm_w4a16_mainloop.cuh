@@ -20,6 +20,7 @@
 
 #include "cuda/gemm_tile.cuh"
 #include "cuda/gemm_w4a16_launch.h"
+#include "cuda/gemm_w4a16_sums.cuh"
 #include "cuda/gemm_w4a16_weights.cuh"
 #include "cuda/ptx.cuh"
 
@@ -74,102 +75,26 @@ class GemmW4A16Copy {
   int to_;
 };
 
-// The place of a warp in its block.
-template <int kTile>
-struct GemmW4A16Warp {
-  static constexpr GemmW4A16Tile kShape = kGemmW4A16Tiles[kTile];
-  int lane = threadIdx.x % 32;
-  int n = threadIdx.x / 32 % kShape.warps_n;
-  int m = threadIdx.x / 32 / kShape.warps_n % kShape.warps_m;
-  int k = threadIdx.x / 32 / (kShape.warps_n * kShape.warps_m);
-};
-
-// Where a block's sums lie in shared memory, in elements. Those that a warp writes together, as
-// mma.m16n8k16 has them, lie in different banks, and so do fours of a row that go to memory
-// together.
-template <int kColumns>
-__device__ __forceinline__ int sum_at(int row, int column) {
-  static_assert(kColumns == 32 || kColumns == 64 || kColumns == 128);
-  const int eight = column / 8, four = column / 4 % 2;
-  const int turn = row / 2 % 4 ^ (kColumns == 32 ? row % 2 * 2 : 0);
-  const int swap = kColumns == 32 ? row % 2 : eight / 4 % 2;
-  return row * kColumns + (eight ^ turn) * 8 + (four ^ swap) * 4 + column % 4;
-}
-
-// Sums of a warp as mma.m16n8k16 has them: element r of [i][j] is that of row 16 i + lane / 4 +
-// r / 2 * 8 of its weights and row 8 j + lane % 4 * 2 + r % 2 of its activations.
-template <int kTile>
-struct GemmW4A16Sums {
-  static constexpr GemmW4A16Tile kShape = kGemmW4A16Tiles[kTile];
-  static constexpr int kWeights = kShape.warp_n() / 16;
-  static constexpr int kActivations = kShape.warp_m() / 8;
-  float v[kWeights][kActivations][4];
-
-  // Where element r of [i][0] has its place among the block's sums; those of the other j follow
-  // kStep behind each other.
-  static constexpr int kStep = 8 * kShape.n;
-  __device__ __forceinline__ static int place(const GemmW4A16Warp<kTile>& warp, int i, int r) {
-    const int m = warp.m * kShape.warp_m() + warp.lane % 4 * 2;
-    const int n = warp.n * kShape.warp_n() + warp.lane / 4;
-    return sum_at<kShape.n>(m + r % 2, n + 16 * i + r / 2 * 8);
-  }
-
-  // To the block's sums in shared memory; or added to those that are there.
-  __device__ __forceinline__ void store(const GemmW4A16Warp<kTile>& warp, float* to) const {
-#pragma unroll
-    for (int i = 0; i < kWeights; ++i) {
-#pragma unroll
-      for (int r = 0; r < 4; ++r) {
-        float* const first = to + place(warp, i, r);
-#pragma unroll
-        for (int j = 0; j < kActivations; ++j) first[j * kStep] = v[i][j][r];
-      }
-    }
-  }
-  __device__ __forceinline__ void add(const GemmW4A16Warp<kTile>& warp, float* to) {
-#pragma unroll
-    for (int i = 0; i < kWeights; ++i) {
-#pragma unroll
-      for (int r = 0; r < 4; ++r) {
-        // volatile: all of them at once, as they would be loaded, have no place in registers.
-        volatile float* const first = to + place(warp, i, r);
-        float before[kActivations];
-#pragma unroll
-        for (int j = 0; j < kActivations; ++j) before[j] = first[j * kStep];
-#pragma unroll
-        for (int j = 0; j < kActivations; ++j) first[j * kStep] = before[j] + v[i][j][r];
-      }
-    }
-  }
-  __device__ __forceinline__ void clear() {
-#pragma unroll
-    for (int i = 0; i < kWeights; ++i) {
-#pragma unroll
-      for (int j = 0; j < kActivations; ++j) {
-#pragma unroll
-        for (int r = 0; r < 4; ++r) v[i][j][r] = 0;
-      }
-    }
-  }
-};
-
 template <int kTile, class Pairs>
 class GemmW4A16Mainloop {
  public:
   static constexpr GemmW4A16Tile kShape = kGemmW4A16Tiles[kTile];
   using Sums = GemmW4A16Sums<kTile>;
 
-  // `sums`: the block's in shared memory, which slices that come one after the other are added to.
+  // `sums`: the block's in shared memory, which slices that come one after the other are added to,
+  // unless the tile is shared.
   __device__ GemmW4A16Mainloop(const GemmW4A16KernelParams& p, const GemmW4A16Warp<kTile>& warp,
-                               int first_m, int first_n, uint32_t shared, float* sums)
+                               const GemmW4A16Part& part, uint32_t shared, float* sums)
       : p_(p),
         warp_(warp),
-        a_copy_(p.a.data + first_m * p.a.pitch, p.a.pitch, p.out.m - first_m, 2 * p.b.k,
-                2 * p.slice),
-        b_copy_(p.b.data + first_n * p.b_pitch, p.b_pitch, p.b.n - first_n, p.b_pitch, p.slice / 2),
+        part_(part),
+        a_copy_(p.a.data + part.first_m * p.a.pitch + 2 * part.begin, p.a.pitch,
+                p.out.m - part.first_m, 2 * (p.b.k - part.begin), 2 * p.slice),
+        b_copy_(p.b.data + part.first_n * p.b_pitch + part.begin / 2, p.b_pitch,
+                p.b.n - part.first_n, p.b_pitch - part.begin / 2, p.slice / 2),
         shared_(shared),
         total_(sums),
-        first_row_(first_n + warp.n * kShape.warp_n() + warp.lane / 4) {
+        first_row_(part.first_n + warp.n * kShape.warp_n() + warp.lane / 4) {
     const int lane = warp.lane;
     const int a_row = warp.m * kShape.warp_m() + lane % 8;
     const int b_row = warp.n * kShape.warp_n() + lane % kShape.warp_n();
@@ -178,10 +103,10 @@ class GemmW4A16Mainloop {
     b_ = kShape.a_bytes() + (warp.k * kShape.n + b_row) * kShape.b_row_bytes() +
          (lane / kShape.warp_n() ^ swizzle<kShape.b_row_bytes()>(b_row)) * kChunk;
 
-    column_ = warp.k * p.slice;
-    slice_end_ = end() - column_ < p.slice ? end() : column_ + p.slice;
-    group_end_ = INT_MAX;
-    if (column_ < end()) {
+    column_ = part.begin + warp.k * p.slice;
+    group_end_ = slice_end_ = INT_MAX;
+    if (column_ < part.end) {
+      slice_end_ = part.end - column_ < p.slice ? part.end : column_ + p.slice;
       const int group = column_ / p.group;
       group_end_ = (group + 1) * p.group;
       next_group_ = group;
@@ -193,7 +118,7 @@ class GemmW4A16Mainloop {
   // The slice's sums; of the last one, where there are several.
   __device__ __forceinline__ void run(Sums& sums) {
     constexpr int kAhead = kShape.stages - 1;
-    const int columns = kSlices > 1 ? end() : p_.slice;
+    const int columns = kSlices > 1 ? part_.end - part_.begin : p_.slice;
     const int steps = (columns + kShape.k - 1) / kShape.k;
 #pragma unroll
     for (int s = 0; s < kAhead; ++s) {
@@ -208,7 +133,7 @@ class GemmW4A16Mainloop {
       // The stage of the step before, which the barrier has freed.
       if (left > kAhead) start_step(used == 0 ? kAhead : used - 1);
       ptx::cp_async_commit();
-      if (column_ < end()) multiply(shared_ + used * kShape.stage_bytes(), sums);
+      if (slice_end_ < INT_MAX) multiply(shared_ + used * kShape.stage_bytes(), sums);
       used = used == kAhead ? 0 : used + 1;
     }
     __syncthreads();  // shared memory is free
@@ -225,8 +150,6 @@ class GemmW4A16Mainloop {
                               kShape.n * kShape.b_row_bytes(), kShape.threads()>;
   static_assert(kSlices == 1 || kSlices == kGemmW4A16Slices);
   static_assert(kGemmW4A16SliceStep % kShape.k == 0 && kShape.k % kLoadColumns == 0);
-
-  __device__ __forceinline__ int end() const { return static_cast<int>(p_.b.k); }
 
   __device__ __forceinline__ void start_step(int stage) {
     const uint32_t at = shared_ + stage * kShape.stage_bytes();
@@ -303,11 +226,12 @@ class GemmW4A16Mainloop {
     const bool is_group = group_end_ <= slice_end_;
     if (slice_end_ <= group_end_) {
       if constexpr (kSlices > 1) end_slice(sums);
-      if (kSlices == 1 || slice_end_ == end()) {
+      const int end = part_.end;
+      if (kSlices == 1 || slice_end_ == end) {
         group_end_ = slice_end_ = INT_MAX;  // the step's other columns are zeros
         return;
       }
-      slice_end_ = end() - slice_end_ < p_.slice ? end() : slice_end_ + p_.slice;
+      slice_end_ = end - slice_end_ < p_.slice ? end : slice_end_ + p_.slice;
     }
     if (is_group) {
       group_end_ += p_.group;
@@ -336,7 +260,11 @@ class GemmW4A16Mainloop {
   }
 
   __device__ __forceinline__ void end_slice(Sums& sums) {
-    if (slice_end_ <= p_.slice) {
+    if (part_.planes != nullptr) {
+      const int slice =
+          (slice_end_ > p_.slice) + (slice_end_ > 2 * p_.slice) + (slice_end_ > 3 * p_.slice);
+      sums.store_plane(part_.planes + slice * (kShape.m * kShape.n));
+    } else if (slice_end_ <= p_.slice) {
       sums.store(warp_, total_);
     } else {
       sums.add(warp_, total_);
@@ -356,6 +284,7 @@ class GemmW4A16Mainloop {
 
   const GemmW4A16KernelParams& p_;
   const GemmW4A16Warp<kTile>& warp_;
+  const GemmW4A16Part& part_;
   CopyA a_copy_;
   CopyB b_copy_;
   uint32_t shared_;

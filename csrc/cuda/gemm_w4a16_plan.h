@@ -7,6 +7,7 @@
 
 #include "core/host_device.h"
 #include "cuda/gemm_int8_plan.h"
+#include "cuda/stream_k.h"
 
 namespace halfword {
 
@@ -36,6 +37,9 @@ struct GemmW4A16Tile {
   HALFWORD_INLINE constexpr int a_bytes() const { return warps_k * terms * m * a_row_bytes(); }
   HALFWORD_INLINE constexpr int b_bytes() const { return warps_k * n * b_row_bytes(); }
   HALFWORD_INLINE constexpr int stage_bytes() const { return a_bytes() + b_bytes(); }
+
+  // Its slices come one after the other, and so may be divided among blocks.
+  HALFWORD_INLINE constexpr bool can_share() const { return warps_k == 1; }
 
   // Sums of a block in shared memory, [m][n] for each of warps_k: where steps were, unless warps
   // take slices one after the other.
@@ -67,6 +71,7 @@ struct GemmW4A16Plan {
   int64_t rows = 0;  // of activations, the first ones; those that are left have their own plan
   int64_t m_tiles = 0;
   int64_t n_tiles = 0;
+  int64_t parts = 1;  // that tiles which would not fill a wave of blocks are divided into
   double cycles = 0;  // modelled, of all rows
 
   const GemmW4A16Tile& shape() const { return kGemmW4A16Tiles[tile]; }
@@ -77,23 +82,52 @@ constexpr int64_t gemm_w4a16_slice(int64_t k) {
   return divide_up(divide_up(k, kGemmW4A16SliceStep), kGemmW4A16Slices) * kGemmW4A16SliceStep;
 }
 
+// Those that have columns; at least one.
+constexpr int64_t gemm_w4a16_slices(int64_t k) {
+  return k == 0 ? 1 : divide_up(k, gemm_w4a16_slice(k));
+}
+
+// Which blocks there are. A slice is a unit, and the parts of a tile are as equal as those allow: a
+// block has one part, of one tile.
+constexpr StreamK gemm_w4a16_blocks(const GemmW4A16Plan& plan, int64_t k, int64_t processors) {
+  StreamK blocks{.tiles = plan.m_tiles * plan.n_tiles, .units = gemm_w4a16_slices(k)};
+  blocks.whole = plan.parts == 1 ? blocks.tiles : blocks.tiles / processors * processors;
+  blocks.sharers = blocks.shared_tiles() * plan.parts;
+  return blocks;
+}
+
 namespace gemm_model {
 
 constexpr double kUnpack = 11.0 / 8;  // instructions for a code
 constexpr double kIssued = 128;       // instructions of a lane that a multiprocessor issues a cycle
 
-// Of a block that sums k columns and has `rows` rows of activations.
-inline double block_cycles(const GemmMachine& machine, const GemmW4A16Tile& tile, double rows,
-                           double k) {
+// Of a column of a block that has `rows` rows of activations.
+inline double column_cycles(const GemmMachine& machine, const GemmW4A16Tile& tile, double rows) {
   const double math = tile.m * tile.n * tile.terms / (machine.macs / 2);  // for 16 bits: half
   const double unpack = tile.n * tile.warps_m * kUnpack / kIssued;
   const double copied = 2.0 * rows * tile.terms + 0.5 * tile.n;
   const double read = 2.0 * tile.m * tile.terms * tile.warps_n + 0.5 * tile.n * tile.warps_m;
   const double shared = (copied + read) / machine.shared_bytes;
   const double column = std::max({math, unpack, shared, copied / machine.cache_bytes});
+  return column + kStepCycles / (tile.k * tile.warps_k);
+}
+
+// Of all blocks of a plan, whose columns take `column` cycles each.
+inline double blocks_cycles(const GemmMachine& machine, const GemmW4A16Plan& plan, double column,
+                            int64_t k) {
+  const double elements = plan.shape().m * plan.shape().n;
+  const StreamK blocks = gemm_w4a16_blocks(plan, k, machine.processors);
   // The sums of every slice are written to shared memory and read again.
-  const double sums = tile.m * tile.n * (8.0 * kGemmW4A16Slices + 2 * kOutBytes);
-  return kFill + k * (column + kStepCycles / (tile.k * tile.warps_k)) + sums / machine.shared_bytes;
+  const double sums = elements * (8.0 * kGemmW4A16Slices + 2 * kOutBytes) / machine.shared_bytes;
+  const double whole = kFill + static_cast<double>(k) * column + sums;
+  const double waves = divide_up(blocks.whole, machine.processors);
+  if (blocks.sharers == 0) return waves * whole;
+  // Of shared tiles they go through the cache, from where the last block reads them all.
+  const double plane = elements * sizeof(float) / machine.cache_bytes;
+  const auto slices = static_cast<double>(divide_up(blocks.units, plan.parts));
+  const double part = kFill + slices * (gemm_w4a16_slice(k) * column + plane);
+  const double part_waves = divide_up(blocks.sharers, machine.processors);
+  return waves * whole + part_waves * part + kFill + blocks.units * plane + sums / 4 + kLaunch;
 }
 
 // Of the plan's rows alone, which are m.
@@ -102,12 +136,9 @@ inline double cycles(const GemmMachine& machine, const GemmW4A16Plan& plan, int6
   const auto rows = static_cast<double>(m), columns = static_cast<double>(n);
   const double moved = (2 * rows + 0.5 * columns) * static_cast<double>(k) + rows * columns * 2;
   const double memory = moved / (machine.processors * machine.memory_bytes);
-  const int64_t waves = divide_up(plan.m_tiles * plan.n_tiles, machine.processors);
-  const double blocks =
-      static_cast<double>(waves) * block_cycles(machine, plan.shape(),
-                                                rows / static_cast<double>(plan.m_tiles),
-                                                static_cast<double>(k));
-  return kLaunch + std::max(blocks, kFill + memory);
+  const double column =
+      column_cycles(machine, plan.shape(), rows / static_cast<double>(plan.m_tiles));
+  return kLaunch + std::max(blocks_cycles(machine, plan, column, k), kFill + memory);
 }
 
 }  // namespace gemm_model
@@ -123,10 +154,13 @@ inline GemmW4A16Plan plan_gemm_w4a16(int64_t m, int64_t n, int64_t k, int terms,
     const int64_t left = m % tile.m;
     for (const int64_t rows : {m, m - left}) {
       if (rows == 0 || (rows == best.rows && best.tile == t)) continue;
+      const double rest = rows == m ? 0 : plan_gemm_w4a16(left, n, k, terms, machine).cycles;
       GemmW4A16Plan plan{t, rows, divide_up(rows, tile.m), divide_up(n, tile.n)};
-      plan.cycles = gemm_model::cycles(machine, plan, rows, n, k);
-      if (rows < m) plan.cycles += plan_gemm_w4a16(left, n, k, terms, machine).cycles;
-      if (best.rows == 0 || plan.cycles < best.cycles) best = plan;
+      const int64_t most = tile.can_share() ? gemm_w4a16_slices(k) : 1;
+      for (plan.parts = 1; plan.parts <= most; ++plan.parts) {
+        plan.cycles = gemm_model::cycles(machine, plan, rows, n, k) + rest;
+        if (best.rows == 0 || plan.cycles < best.cycles) best = plan;
+      }
     }
   }
   return best;

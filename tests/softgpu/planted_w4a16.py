@@ -5,7 +5,9 @@ from .planted_product import BOUNDS, RACE, RESULT, Planted
 MAINLOOP = "cuda/gemm_w4a16_mainloop.cuh"
 WEIGHTS = "cuda/gemm_w4a16_weights.cuh"
 KERNEL = "cuda/gemm_w4a16_kernel.cuh"
+SUMS = "cuda/gemm_w4a16_sums.cuh"
 TERMS = "cuda/gemm_w4a16_terms.cu"
+HOST = "cuda/gemm_w4a16.cu"
 THROUGH = "cuda/gemm_w4a16_float32.cu"  # the fewest tiles
 
 W4A16 = [
@@ -92,7 +94,7 @@ W4A16 = [
     Planted(
         "W4SlicesOverwrite",
         "the sum of a later slice replaces those before it",
-        MAINLOOP,
+        SUMS,
         "before[j] + v[i][j][r]",
         "v[i][j][r]",
         frozenset({RESULT}),
@@ -118,6 +120,66 @@ W4A16 = [
         frozenset({RESULT, RACE}),
         THROUGH,
         ("w4a16_few_rows",),
+    ),
+    Planted(
+        "W4WarpsOfNarrowTiles",
+        "warps of the widest tile have rows as if two of them divided its columns, not four",
+        SUMS,
+        "int m = threadIdx.x / 32 / kShape.warps_n % kShape.warps_m;",
+        "int m = threadIdx.x / 64 % kShape.warps_m;",
+        frozenset({RESULT}),
+        "cuda/gemm_w4a16_bfloat16.cu",
+        ("w4a16_many_rows",),
+    ),
+    Planted(
+        "W4NoCount",
+        "a shared tile's blocks are counted from what was in the memory",
+        HOST,
+        "cudaMemsetAsync(scratch.come, 0, launch.come_bytes(), stream);",
+        "cudaSuccess;",
+        frozenset({RESULT}),
+        "",
+        ("w4a16_shared_tiles",),
+    ),
+    Planted(
+        "W4LastButOne",
+        "a shared tile is finished before its last block has come",
+        KERNEL,
+        "is_last_block(part.come, p.parts)",
+        "is_last_block(part.come, p.parts - 1)",
+        frozenset({RESULT, RACE}),
+        THROUGH,
+        ("w4a16_shared_tiles",),
+    ),
+    Planted(
+        "W4SlicesBackwards",
+        "the slices of a shared tile are added in another order than those of a whole one",
+        SUMS,
+        "      planes += kShape.m * kShape.n;\n",
+        "      planes += (s == 1 ? slices - 1 : -1) * kShape.m * kShape.n;\n",
+        frozenset({RESULT}),
+        THROUGH,
+        ("w4a16_shared_bits",),
+    ),
+    Planted(
+        "W4WrongPlane",
+        "two slices of a shared tile go to the same place, and one to none",
+        MAINLOOP,
+        "(slice_end_ > 2 * p_.slice)",
+        "(slice_end_ > 3 * p_.slice)",
+        frozenset({RESULT, RACE}),
+        THROUGH,
+        ("w4a16_shared_tiles",),
+    ),
+    Planted(
+        "W4PartBeginsTooEarly",
+        "the activations of a part are those of other columns than its weights",
+        MAINLOOP,
+        "p.a.pitch + 2 * part.begin, p.a.pitch",
+        "p.a.pitch + part.begin, p.a.pitch",
+        frozenset({RESULT}),
+        THROUGH,
+        ("w4a16_shared_tiles",),
     ),
     Planted(
         "W4ZeroPointOff",

@@ -1,6 +1,7 @@
 """What the CUDA kernels of gemm_w4a16 must do on the software GPU, whatever the adversary does: see
 :mod:`.product`. Where a check compares bits, every sum is exact in FP32."""
 
+import ctypes
 from typing import NamedTuple
 
 import torch
@@ -8,6 +9,7 @@ import torch
 from halfword import ops
 
 from ..compare import assert_same_bits
+from . import library
 from .library import settings
 from .product import at_odd_place, deferred, same_on_both, stream
 from .product_gemm import ADVERSARIES, PROCESSORS, plan_by
@@ -24,6 +26,7 @@ class Plan(NamedTuple):
     rows: int
     m_tiles: int
     n_tiles: int
+    parts: int
     cycles: float
 
 
@@ -65,6 +68,31 @@ MANY_ROWS = [
     Shape(132, 200, 260, 64, 3, 5, 2),  # columns of those, and four rows that are left
 ]
 SHAPES = [*FEW_ROWS, *MORE_ROWS, *MANY_ROWS]
+
+
+class Shared(NamedTuple):
+    """A product some of whose tiles are divided into parts, one block each."""
+
+    m: int
+    n: int
+    k: int
+    group: int
+    kind: str
+    dtype: torch.dtype
+    processors: int
+    tile: int
+    parts: int
+
+    def __str__(self) -> str:
+        return f"{self.m}x{self.n}x{self.k}in{self.parts}"
+
+
+SHARED = [
+    # Three slices of 256 columns, groups that end in none of their places; whole tiles before.
+    Shared(65, 200, 600, 96, "offset", torch.float32, 3, 5, 3),
+    Shared(65, 64, 2048, 128, "symmetric", torch.float32, 2, 5, 2),  # no tile is whole
+    Shared(128, 129, 2048, 160, "zero point", torch.bfloat16, 2, 2, 2),
+]
 
 
 def activations(m, k, dtype):
@@ -116,6 +144,62 @@ def _sums_of(shapes):
                 product(a, w, out=out)
 
     same_on_both(work, outs)
+
+
+def w4a16_shared_tiles():
+    """The sums of tiles that several blocks have slices of."""
+    for shape in SHARED:
+        a = activations(shape.m, shape.k, shape.dtype)
+        w = weight(shape.n, shape.k, shape.group, shape.kind)
+
+        def work(outs, a=a, w=w):
+            product(a, w, out=outs[0])
+
+        with settings(multiprocessors=shape.processors):
+            same_on_both(work, [torch.zeros(shape.m, shape.n)])
+
+
+def w4a16_shared_bits():
+    """Sums that are not exact have the same bits in a tile that is shared, in one that is not, and
+    in a row alone."""
+    shape = SHARED[0]
+    a = torch.randn(shape.m, shape.k)
+    codes = torch.randint(-8, 8, (shape.n, shape.k), dtype=torch.int8)
+    scale = torch.randn(shape.n, -(-shape.k // shape.group))
+    with redirected():
+        packed = ops.pack_int4(
+            ops.Int4Weight(codes, scale, None, torch.randn_like(scale), shape.group)
+        )
+        with settings(multiprocessors=shape.processors):
+            shared = ops.gemm_w4a16(a, packed)
+        whole = ops.gemm_w4a16(a, packed)
+        assert_same_bits(shared, whole, "list 0, tensor 0")
+        assert_same_bits(ops.gemm_w4a16(a[7:8], packed), shared[7:8], "list 0, tensor 1")
+
+
+def w4a16_shared_graph():
+    """Captured on a side stream, replayed with other activations in the same memory."""
+    shape = SHARED[0]
+    given = [activations(shape.m, shape.k, shape.dtype) for _ in range(2)]
+    w = weight(shape.n, shape.k, shape.group, shape.kind)
+    a, out = torch.zeros(shape.m, shape.k), torch.zeros(shape.m, shape.n)
+    ours = []
+    runtime = library.runtime()
+    graph, executable = ctypes.c_void_p(), ctypes.c_void_p()
+    with settings(multiprocessors=shape.processors), redirected():
+        packed = ops.pack_int4(w)
+        with stream() as handle, deferred():
+            library.check(runtime.cudaStreamBeginCapture(handle, 0))
+            ops.gemm_w4a16(a, packed, out=out)
+            library.check(runtime.cudaStreamEndCapture(handle, ctypes.byref(graph)))
+            library.check(runtime.cudaGraphInstantiate(ctypes.byref(executable), graph, 0))
+            for some in given:
+                a.copy_(some)
+                library.check(runtime.cudaGraphLaunch(executable, handle))
+                library.check(runtime.cudaStreamSynchronize(handle))
+                ours.append(out.clone())
+    for i, (got, some) in enumerate(zip(ours, given, strict=True)):
+        assert_same_bits(got, product(some, w), f"list 0, tensor {i}")
 
 
 def w4a16_groups():
@@ -271,6 +355,9 @@ CHECKS = [
     w4a16_few_rows,
     w4a16_more_rows,
     w4a16_many_rows,
+    w4a16_shared_tiles,
+    w4a16_shared_bits,
+    w4a16_shared_graph,
     w4a16_groups,
     w4a16_all_bits,
     w4a16_a_row_alone,

@@ -8,7 +8,7 @@ import torch
 
 from halfword import ops
 
-from .product_w4a16 import ADVERSARIES, CHECKS, SHAPES, activations, plan_of, weight
+from .product_w4a16 import ADVERSARIES, CHECKS, SHAPES, SHARED, activations, plan_of, weight
 from .redirect import redirected
 from .test_product import counted, launched, only
 from .test_product_gemm import LAYERS, PROCESSORS
@@ -64,6 +64,13 @@ def test_shapes_have_the_tiles_that_they_are_there_for(softgpu, shape):
     assert plan_of(*shape[:3], 3, shape.processors).tile == shape.tile_of_floats
 
 
+@pytest.mark.parametrize("shape", SHARED, ids=str)
+def test_tiles_are_shared_where_they_are_there_for_it(softgpu, shape):
+    terms = 3 if shape.dtype == torch.float32 else 1
+    plan = plan_of(*shape[:3], terms, shape.processors)
+    assert (plan.tile, plan.parts) == (shape.tile, shape.parts)
+
+
 @pytest.mark.parametrize("processors", PROCESSORS.values(), ids=PROCESSORS)
 @pytest.mark.parametrize("terms", [1, 3])
 def test_a_row_more_costs_at_most_a_wave_more(softgpu, terms, processors):
@@ -80,7 +87,18 @@ def test_a_row_more_than_whole_tiles_is_not_a_row_of_tiles_more(softgpu, terms, 
     for n, k in LLAMA:
         for m in (512, 513, 639, 640, 641, 1024, 1536, 2048, 4096):
             more = plan_of(m + 1, n, k, terms, processors).cycles
-            assert more <= 1.17 * plan_of(m, n, k, terms, processors).cycles
+            assert more <= 1.11 * plan_of(m, n, k, terms, processors).cycles
+
+
+@pytest.mark.parametrize("processors", PROCESSORS.values(), ids=PROCESSORS)
+@pytest.mark.parametrize("terms", [1, 3])
+def test_many_rows_are_a_matter_of_multiplying(softgpu, terms, processors):
+    """By the model: at k of 4096 the sums of the slices take a fourteenth of that time, barriers
+    and filling a thirtieth; then come launches, and tiles that divide into no full wave."""
+    for n, k in LLAMA:
+        for m, most in ((512, 1.35), (1024, 1.23), (2048, 1.17), (4096, 1.15), (4097, 1.17)):
+            multiplying = m * n * k * terms / 1024 / processors
+            assert plan_of(m, n, k, terms, processors).cycles <= most * multiplying
 
 
 @pytest.mark.parametrize("processors", PROCESSORS.values(), ids=PROCESSORS)
