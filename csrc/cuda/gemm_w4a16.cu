@@ -131,7 +131,7 @@ GemmW4A16KernelParams kernel_params(const GemmW4A16Params& p, const Scratch& scr
 
 cudaError_t launch_tile(int tile, Dtype dtype, const GemmW4A16KernelParams& params,
                         cudaStream_t stream) {
-  static_assert(kGemmW4A16TileCount == 6);
+  static_assert(kGemmW4A16TileCount == 7);
   const bool is_half = dtype == Dtype::kFloat16;
   switch (tile) {
     case 0:
@@ -146,8 +146,11 @@ cudaError_t launch_tile(int tile, Dtype dtype, const GemmW4A16KernelParams& para
     case 3:
       return is_half ? launch_gemm_w4a16<3, Float16Pairs>(params, stream)
                      : launch_gemm_w4a16<3, BFloat16Pairs>(params, stream);
-    case 4: return launch_gemm_w4a16<4, BFloat16Pairs>(params, stream);
-    default: return launch_gemm_w4a16<5, BFloat16Pairs>(params, stream);
+    case 4:
+      return is_half ? launch_gemm_w4a16<4, Float16Pairs>(params, stream)
+                     : launch_gemm_w4a16<4, BFloat16Pairs>(params, stream);
+    case 5: return launch_gemm_w4a16<5, BFloat16Pairs>(params, stream);
+    default: return launch_gemm_w4a16<6, BFloat16Pairs>(params, stream);
   }
 }
 

@@ -11,5 +11,7 @@ template cudaError_t launch_gemm_w4a16<2, BFloat16Pairs>(const GemmW4A16KernelPa
                                                          cudaStream_t);
 template cudaError_t launch_gemm_w4a16<3, BFloat16Pairs>(const GemmW4A16KernelParams&,
                                                          cudaStream_t);
+template cudaError_t launch_gemm_w4a16<4, BFloat16Pairs>(const GemmW4A16KernelParams&,
+                                                         cudaStream_t);
 
 }  // namespace halfword

@@ -3,9 +3,9 @@
 
 namespace halfword {
 
-template cudaError_t launch_gemm_w4a16<4, BFloat16Pairs>(const GemmW4A16KernelParams&,
-                                                         cudaStream_t);
 template cudaError_t launch_gemm_w4a16<5, BFloat16Pairs>(const GemmW4A16KernelParams&,
+                                                         cudaStream_t);
+template cudaError_t launch_gemm_w4a16<6, BFloat16Pairs>(const GemmW4A16KernelParams&,
                                                          cudaStream_t);
 
 }  // namespace halfword

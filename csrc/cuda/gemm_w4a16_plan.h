@@ -12,8 +12,8 @@
 namespace halfword {
 
 // The columns are summed in kGemmW4A16Slices parts of kGemmW4A16SliceStep columns or a multiple,
-// whatever the tile: warps of a block take one each, or one after the other, and the sums of the
-// parts are added in their order.
+// whatever the tile: warps of a block take one each, or one after the other, or other blocks take
+// some; and the sums of the parts are added in their order.
 constexpr int kGemmW4A16Slices = 4;
 constexpr int kGemmW4A16SliceStep = 128;
 
@@ -52,17 +52,19 @@ struct GemmW4A16Tile {
 };
 
 // Few rows are a matter of reading weights: there, narrow tiles give every multiprocessor its own
-// part of them, and warps that divide the slices keep enough of it on the way. Many rows are one of
-// multiplying: the widest tile reads shared memory for 0.72 of that time and the cache for a half,
-// and has two warps where one alone would wait, of 64 x 32, which is what registers hold.
+// part of them, and warps that divide the slices keep enough of it on the way. For some more, warps
+// side by side bring activations to twice the columns, and tiles can be shared. Many rows are one
+// of multiplying: the widest tile reads shared memory for 0.72 of that time and the cache for a
+// half, and has two warps where one alone would wait, of 64 x 32, which is what registers hold.
 //
 // To unpack weights once into memory, for a product of 16-bit operands, would be slower. Here it
 // takes 0.17 of that time, in units that the tensor cores leave alone; a pass that writes 2 n k
 // bytes takes 0.1 of the time of 512 rows if they stay in the cache, and 0.3 if not, and to read
 // them as operands would raise what shared memory has to do from 0.72 to 1.
 constexpr GemmW4A16Tile kGemmW4A16Tiles[] = {
-    {1, 8, 32, 128, 1, 2, 4, 4},   {1, 32, 64, 64, 1, 2, 4, 4}, {1, 128, 64, 64, 2, 2, 1, 3},
-    {1, 128, 128, 64, 2, 4, 1, 4}, {3, 8, 32, 128, 1, 2, 4, 3}, {3, 64, 64, 64, 2, 2, 1, 3},
+    {1, 8, 32, 128, 1, 2, 4, 4},  {1, 32, 64, 64, 1, 2, 4, 4},   {1, 32, 128, 64, 1, 4, 1, 6},
+    {1, 128, 64, 64, 2, 2, 1, 3}, {1, 128, 128, 64, 2, 4, 1, 4}, {3, 8, 32, 128, 1, 2, 4, 3},
+    {3, 64, 64, 64, 2, 2, 1, 3},
 };
 constexpr int kGemmW4A16TileCount = sizeof kGemmW4A16Tiles / sizeof kGemmW4A16Tiles[0];
 
@@ -122,7 +124,8 @@ inline double blocks_cycles(const GemmMachine& machine, const GemmW4A16Plan& pla
   const double whole = kFill + static_cast<double>(k) * column + sums;
   const double waves = divide_up(blocks.whole, machine.processors);
   if (blocks.sharers == 0) return waves * whole;
-  // Of shared tiles they go through the cache, from where the last block reads them all.
+  // Of shared tiles they go through the cache, from where the last block reads them all. Before
+  // that, counters are set to zero: a launch more.
   const double plane = elements * sizeof(float) / machine.cache_bytes;
   const auto slices = static_cast<double>(divide_up(blocks.units, plan.parts));
   const double part = kFill + slices * (gemm_w4a16_slice(k) * column + plane);
@@ -130,15 +133,24 @@ inline double blocks_cycles(const GemmMachine& machine, const GemmW4A16Plan& pla
   return waves * whole + part_waves * part + kFill + blocks.units * plane + sums / 4 + kLaunch;
 }
 
-// Of the plan's rows alone, which are m.
-inline double cycles(const GemmMachine& machine, const GemmW4A16Plan& plan, int64_t m, int64_t n,
-                     int64_t k) {
-  const auto rows = static_cast<double>(m), columns = static_cast<double>(n);
+// Of the plan's rows alone.
+inline double cycles(const GemmMachine& machine, const GemmW4A16Plan& plan, int64_t n, int64_t k) {
+  const auto rows = static_cast<double>(plan.rows), columns = static_cast<double>(n);
   const double moved = (2 * rows + 0.5 * columns) * static_cast<double>(k) + rows * columns * 2;
   const double memory = moved / (machine.processors * machine.memory_bytes);
   const double column =
       column_cycles(machine, plan.shape(), rows / static_cast<double>(plan.m_tiles));
   return kLaunch + std::max(blocks_cycles(machine, plan, column, k), kFill + memory);
+}
+
+// The parts with the fewest cycles, of the plan's rows alone.
+inline void share_tiles(const GemmMachine& machine, int64_t n, int64_t k, GemmW4A16Plan* plan) {
+  GemmW4A16Plan shared = *plan;
+  const int64_t most = plan->shape().can_share() ? gemm_w4a16_slices(k) : 1;
+  for (shared.parts = 1; shared.parts <= most; ++shared.parts) {
+    shared.cycles = cycles(machine, shared, n, k);
+    if (shared.parts == 1 || shared.cycles < plan->cycles) *plan = shared;
+  }
 }
 
 }  // namespace gemm_model
@@ -154,13 +166,11 @@ inline GemmW4A16Plan plan_gemm_w4a16(int64_t m, int64_t n, int64_t k, int terms,
     const int64_t left = m % tile.m;
     for (const int64_t rows : {m, m - left}) {
       if (rows == 0 || (rows == best.rows && best.tile == t)) continue;
-      const double rest = rows == m ? 0 : plan_gemm_w4a16(left, n, k, terms, machine).cycles;
       GemmW4A16Plan plan{t, rows, divide_up(rows, tile.m), divide_up(n, tile.n)};
-      const int64_t most = tile.can_share() ? gemm_w4a16_slices(k) : 1;
-      for (plan.parts = 1; plan.parts <= most; ++plan.parts) {
-        plan.cycles = gemm_model::cycles(machine, plan, rows, n, k) + rest;
-        if (best.rows == 0 || plan.cycles < best.cycles) best = plan;
-      }
+      gemm_model::share_tiles(machine, n, k, &plan);
+      if (best.rows > 0 && plan.cycles >= best.cycles) continue;
+      if (rows < m) plan.cycles += plan_gemm_w4a16(left, n, k, terms, machine).cycles;
+      if (best.rows == 0 || plan.cycles < best.cycles) best = plan;
     }
   }
   return best;

@@ -52,20 +52,21 @@ class Shape(NamedTuple):
 
 
 FEW_ROWS = [
-    Shape(8, 32, 2112, 128, 0, 4),  # a whole tile; more steps than stages, the last one short
-    Shape(3, 37, 300, 32, 0, 4),  # a part of a tile in every direction, three of four slices
-    Shape(5, 33, 620, 96, 0, 4),  # groups that end inside a step, in two slices
-    Shape(1, 1, 1, 1, 0, 4),
+    Shape(8, 32, 2112, 128, 0, 5),  # a whole tile; more steps than stages, the last one short
+    Shape(3, 37, 300, 32, 0, 5),  # a part of a tile in every direction, three of four slices
+    Shape(5, 33, 620, 96, 0, 5),  # groups that end inside a step, in two slices
+    Shape(1, 1, 1, 1, 0, 5),
 ]
 MORE_ROWS = [
-    Shape(32, 130, 530, 64, 1, 5),
-    Shape(17, 200, 300, 600, 1, 5),  # the group is the whole row
+    Shape(32, 130, 530, 64, 1, 6),
+    Shape(17, 200, 300, 600, 1, 6),  # the group is the whole row
+    Shape(65, 200, 300, 96, 2, 6, 3),  # slices one after the other, the last one short
 ]
 MANY_ROWS = [
-    Shape(70, 200, 450, 128, 2, 5),  # slices one after the other, the last one short
-    Shape(130, 65, 600, 320, 2, 5, 2),  # slices of several steps; two rows that are left
-    Shape(100, 100, 450, 96, 3, 5, 1),  # a part of the widest tile in every direction
-    Shape(132, 200, 260, 64, 3, 5, 2),  # columns of those, and four rows that are left
+    Shape(70, 200, 450, 128, 3, 6),  # the same for the next tile
+    Shape(130, 65, 600, 320, 3, 6, 2),  # slices of several steps; two rows that are left
+    Shape(100, 100, 300, 96, 4, 6, 1),  # a part of the widest tile in every direction
+    Shape(132, 200, 260, 64, 4, 6, 2),  # columns of those, and four rows that are left
 ]
 SHAPES = [*FEW_ROWS, *MORE_ROWS, *MANY_ROWS]
 
@@ -89,9 +90,9 @@ class Shared(NamedTuple):
 
 SHARED = [
     # Three slices of 256 columns, groups that end in none of their places; whole tiles before.
-    Shared(65, 200, 600, 96, "offset", torch.float32, 3, 5, 3),
-    Shared(65, 64, 2048, 128, "symmetric", torch.float32, 2, 5, 2),  # no tile is whole
-    Shared(128, 129, 2048, 160, "zero point", torch.bfloat16, 2, 2, 2),
+    Shared(65, 200, 600, 96, "offset", torch.float32, 3, 6, 3),
+    Shared(65, 64, 2048, 128, "symmetric", torch.float32, 2, 6, 2),  # no tile is whole
+    Shared(128, 129, 2048, 160, "zero point", torch.bfloat16, 2, 3, 2),
 ]
 
 

@@ -28,7 +28,8 @@ def packed(n, k, group, kind="symmetric", dtype=torch.float32):
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
 @pytest.mark.parametrize(
-    ("m", "n", "k"), [(8, 64, 1024), (32, 128, 512), (256, 128, 256), (256, 256, 256)]
+    ("m", "n", "k"),
+    [(8, 64, 1024), (32, 128, 512), (64, 256, 256), (256, 128, 256), (256, 256, 256)],
 )
 def test_operands_come_once_from_memory_and_without_bank_conflicts(softgpu, m, n, k, dtype):
     a, b = activations(m, k, torch.bfloat16), packed(n, k, 128)
@@ -96,7 +97,7 @@ def test_many_rows_are_a_matter_of_multiplying(softgpu, terms, processors):
     """By the model: at k of 4096 the sums of the slices take a fourteenth of that time, barriers
     and filling a thirtieth; then come launches, and tiles that divide into no full wave."""
     for n, k in LLAMA:
-        for m, most in ((512, 1.35), (1024, 1.23), (2048, 1.17), (4096, 1.15), (4097, 1.17)):
+        for m, most in ((512, 1.32), (1024, 1.23), (2048, 1.17), (4096, 1.15), (4097, 1.17)):
             multiplying = m * n * k * terms / 1024 / processors
             assert plan_of(m, n, k, terms, processors).cycles <= most * multiplying
 
