@@ -1,6 +1,6 @@
 """Bugs for the CUDA kernels of gemm_int8 and pack_int8; see :mod:`.test_planted_product`."""
 
-from .planted_product import BOUNDS, HANG, RACE, RESULT, Planted
+from .planted_product import BOUNDS, ERROR, RACE, RESULT, Planted
 
 MAINLOOP = "cuda/gemm_int8_mainloop.cuh"
 KERNEL = "cuda/gemm_int8_kernel.cuh"
@@ -105,21 +105,11 @@ GEMM = [
         ("few_rows",),
     ),
     Planted(
-        "UnitLost",
-        "a block's last unit is nobody's",
-        STREAM_K,
-        "(next < tile_end ? next : tile_end) - tile * units",
-        "(next < tile_end ? next - 1 : tile_end) - tile * units",
-        frozenset({HANG}),
-        FEW_ROWS,
-        ("shared",),
-    ),
-    Planted(
         "OneBlockLess",
         "a tile is finished before the last of its blocks has come",
         STREAM_K,
         "return block_of((tile + 1) * units - 1);",
-        "return block_of((tile + 1) * units - 2);",
+        "return block_of((tile + 1) * units - 1) - 1;",
         frozenset({RESULT}),
         FEW_ROWS,
         ("shared",),
@@ -150,7 +140,7 @@ GEMM = [
         PRODUCT,
         "cudaMemsetAsync(scratch.shared.come, 0, come_bytes(plan), stream)",
         "cudaMemsetAsync(scratch.shared.come, 0, come_bytes(plan), nullptr)",
-        frozenset({BOUNDS}),
+        frozenset({ERROR}),
         "",
         ("streams",),
     ),
