@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # the benchmarks are not installed
 
 from bench import __main__ as command  # noqa: E402
-from bench import measure, summary, timing  # noqa: E402
+from bench import measure, plans, summary, timing  # noqa: E402
 from bench.problem import Bound, Row, Side, Traffic  # noqa: E402
 from bench.report import summarize  # noqa: E402
 from bench.timing import Contestant, Spread, interleave, ratios  # noqa: E402
@@ -191,3 +191,13 @@ def test_ratios_are_taken_pair_by_pair():
     assert ratios([2.0, 9.0], [1.0, 3.0]) == [2.0, 3.0]
     assert Spread.of([1.0, 2.0, 3.0, 4.0, 5.0]) == Spread(3.0, 2.0, 4.0)
     assert Spread.of([7.0]) == Spread(7.0, 7.0, 7.0)
+
+
+def test_the_largest_step_of_a_plan_is_named_and_steps_above_a_tenth_are_counted():
+    assert plans.steps_of([10.0, 10.5, 21.0, 24.0, 24.0]) == plans.Steps(2.0, 3, 2)
+
+
+def test_plans_need_a_library_with_the_kernels(tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        command.main(["plans", "--library", str(tmp_path / "none.so")])
+    assert "without its CUDA part" in capsys.readouterr().err

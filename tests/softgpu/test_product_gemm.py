@@ -1,14 +1,21 @@
 """gemm_int8 and pack_int8 on the software GPU: the CPU's bits under every adversary, what is moved
 and launched, and how products are cut."""
 
+import sys
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 import torch
 
 from halfword import ops
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # the benchmarks are not installed
+
+from bench import plans
+
 from .product_gemm import ADVERSARIES, CHECKS, SHAPES, Shape, codes, operands, plan_of
+from .redirect import glue
 from .test_product import counted, launched, only
 
 
@@ -120,3 +127,12 @@ def test_no_sum_of_32_bits_is_longer_than_exact(softgpu):
                 if plan.sharers > 0:
                     tiles = plan.m_tiles * plan.n_tiles - plan.whole
                     assert -(-tiles * steps // plan.sharers) * depth <= exact
+
+
+def test_the_bench_reads_plans_as_they_are(softgpu):
+    n, k = LAYERS[0]
+    cycles = plans.modelled_cycles(glue(), n, k, 132)
+    assert len(cycles) == plans.MOST_ROWS
+    assert [cycles[m - 1] for m in (1, 100, 4096)] == [
+        plan_of(m, n, k, 132).cycles for m in (1, 100, 4096)
+    ]
