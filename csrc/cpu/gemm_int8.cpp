@@ -336,7 +336,6 @@ GemmInt8Params rows_of(GemmInt8Params p, int64_t first, int64_t rows) {
 
 void gemm_int8_cpu(const GemmInt8Params& params, ParallelFor parallel) {
   if (params.n == 0) return;
-  prefer_huge_pages_of_new(params);
   const int64_t most = std::max(kBlockRowsThatPack, kScratchA / std::max<int64_t>(params.k, 1));
   const int64_t parts = ceil_div(params.m, most);
   for (int64_t part = 0; part < parts; ++part) {

@@ -7,7 +7,6 @@
 #include "core/gemm_output.h"
 #include "cpu/gather.h"
 #include "cpu/gemm_int8_run.h"
-#include "cpu/huge_pages.h"
 
 namespace halfword {
 
@@ -47,16 +46,6 @@ inline void take_rows(GemmOutput* p, int64_t first, int64_t rows) {
     p->residual = advance(p->residual, first * p->residual_stride, element_size(p->residual_dtype));
   }
   p->out = advance(p->out, first * p->out_stride, element_size(p->out_type));
-}
-
-// From this size on malloc asks the system for memory each time, so that the pages of a new out are
-// first touched here: huge ones take a fraction of the faults. In others nothing changes.
-constexpr int64_t kNewMemory = 32 << 20;
-
-inline void prefer_huge_pages_of_new(const GemmOutput& p) {
-  const int64_t elements = (p.m - 1) * p.out_stride + p.n;
-  const int64_t bytes = elements * static_cast<int64_t>(element_size(p.out_type));
-  if (bytes >= kNewMemory) prefer_huge_pages(p.out, bytes);
 }
 
 }  // namespace halfword

@@ -267,7 +267,6 @@ GemmW4A8Params rows_of(GemmW4A8Params p, int64_t first, int64_t rows) {
 
 void gemm_w4a8_cpu(const GemmW4A8Params& params, ParallelFor parallel) {
   if (params.n == 0) return;
-  prefer_huge_pages_of_new(params);
   const int64_t rows = std::max(8 * kBlockRows, kScratchA / std::max<int64_t>(params.b.k, 1));
   for (int64_t first = 0; first < params.m; first += rows) {
     const GemmW4A8Params p = rows_of(params, first, std::min(rows, params.m - first));
