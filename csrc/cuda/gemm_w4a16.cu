@@ -129,26 +129,22 @@ GemmW4A16KernelParams kernel_params(const GemmW4A16Params& p, const Scratch& scr
   return kernel;
 }
 
+// A tile for activations of one 16-bit number.
+template <int kTile>
+cudaError_t launch_one_term(Dtype dtype, const GemmW4A16KernelParams& params, cudaStream_t stream) {
+  return dtype == Dtype::kFloat16 ? launch_gemm_w4a16<kTile, Float16Pairs>(params, stream)
+                                  : launch_gemm_w4a16<kTile, BFloat16Pairs>(params, stream);
+}
+
 cudaError_t launch_tile(int tile, Dtype dtype, const GemmW4A16KernelParams& params,
                         cudaStream_t stream) {
   static_assert(kGemmW4A16TileCount == 7);
-  const bool is_half = dtype == Dtype::kFloat16;
   switch (tile) {
-    case 0:
-      return is_half ? launch_gemm_w4a16<0, Float16Pairs>(params, stream)
-                     : launch_gemm_w4a16<0, BFloat16Pairs>(params, stream);
-    case 1:
-      return is_half ? launch_gemm_w4a16<1, Float16Pairs>(params, stream)
-                     : launch_gemm_w4a16<1, BFloat16Pairs>(params, stream);
-    case 2:
-      return is_half ? launch_gemm_w4a16<2, Float16Pairs>(params, stream)
-                     : launch_gemm_w4a16<2, BFloat16Pairs>(params, stream);
-    case 3:
-      return is_half ? launch_gemm_w4a16<3, Float16Pairs>(params, stream)
-                     : launch_gemm_w4a16<3, BFloat16Pairs>(params, stream);
-    case 4:
-      return is_half ? launch_gemm_w4a16<4, Float16Pairs>(params, stream)
-                     : launch_gemm_w4a16<4, BFloat16Pairs>(params, stream);
+    case 0: return launch_one_term<0>(dtype, params, stream);
+    case 1: return launch_one_term<1>(dtype, params, stream);
+    case 2: return launch_one_term<2>(dtype, params, stream);
+    case 3: return launch_one_term<3>(dtype, params, stream);
+    case 4: return launch_one_term<4>(dtype, params, stream);
     case 5: return launch_gemm_w4a16<5, BFloat16Pairs>(params, stream);
     default: return launch_gemm_w4a16<6, BFloat16Pairs>(params, stream);
   }
