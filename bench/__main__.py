@@ -31,8 +31,10 @@ from . import (
 from .measure import DifferentResultsError, release, run_row
 from .problem import Row
 from .report import (
+    WIDTH,
     RowReport,
     as_json,
+    console,
     describe_machine,
     print_head,
     print_row,
@@ -55,7 +57,6 @@ PROBE_MIB = 256  # several times the largest last-level cache of a few cores
 GPU_PROBE_MIB = 2048  # or a part of what is free
 TINY_PROBE_MIB = 1
 ROUNDS = {"cpu": 7, "cuda": 20}
-WIDTH = 150  # of tables that go to a file
 
 EXIT_USAGE = 2
 
@@ -195,7 +196,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = sys.argv[1:] if argv is None else argv
     for tool in (plans, ptxas):
         if words[:1] == [tool.__name__.rpartition(".")[2]]:
-            return tool.main(words[1:], Console(width=None if sys.stdout.isatty() else WIDTH))
+            return tool.main(words[1:], console())
     parser = make_parser()
     args = parser.parse_args(words)
     try:
@@ -209,7 +210,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args.began = time.perf_counter()
     args.until = args.began + args.seconds
     torch.set_num_threads(args.threads)
-    out = Console(width=None if sys.stdout.isatty() else WIDTH)
+    out = console()
     progress = Console(
         stderr=True, highlight=False, width=None if sys.stderr.isatty() else WIDTH
     )  # fmt: skip

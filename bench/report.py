@@ -5,6 +5,7 @@ import os
 import platform
 import statistics
 import subprocess
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -22,11 +23,15 @@ from .problem import Traffic
 from .timing import Limits, Spread, Times, ratios, unit_of
 
 ROOT = Path(__file__).resolve().parents[1]
+WIDTH = 150  # of tables that go to a file
 MEANINGLESS_BELOW = 2**25  # bytes in a step: it may never leave the cache
 GPU_MEANINGLESS_BELOW = 2**28  # several times the largest L2
-
-
 OURS = "halfword"  # begins the names of our sides
+
+
+def console() -> Console:
+    """Standard output: as wide as a terminal, or as tables need it in a file."""
+    return Console(width=None if sys.stdout.isatty() else WIDTH)
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
-from .report import Line, RowReport, print_summary, summarize
+from .report import Line, RowReport, console, print_summary, summarize
 from .timing import Spread
 
 DERIVED = {"best_rival", "verdict"}  # in the file for its readers
@@ -32,7 +30,7 @@ def line_of(entry: dict[str, Any]) -> Line:
 def main(path: str) -> None:
     benches = json.loads(Path(path).read_text())
     rows = [row_of(row) for bench in benches for row in bench["rows"]]
-    print_summary(Console(), summarize(rows))
+    print_summary(console(), summarize(rows))
 
 
 if __name__ == "__main__":
